@@ -1,0 +1,1 @@
+"""Data acquisition: sources, sample clock, ledger."""

@@ -1,0 +1,1 @@
+"""Settings of the agent: one strict section per file."""

@@ -1,0 +1,1 @@
+"""State detection: detectors, calibration, profiles, alarms."""

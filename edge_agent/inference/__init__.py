@@ -1,0 +1,1 @@
+"""Bundles, verification, the TFLite runtime and the encoder."""

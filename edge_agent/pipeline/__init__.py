@@ -1,0 +1,1 @@
+"""One path from samples to verdicts, for live sources and replay alike."""

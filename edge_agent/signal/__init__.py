@@ -1,0 +1,1 @@
+"""Data manipulation: resampling, streaming log-mel, levels, windows. Arrays in, arrays out."""

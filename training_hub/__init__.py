@@ -1,0 +1,1 @@
+"""The hub: clips come in, models are trained, evaluated and rolled out."""

@@ -1,0 +1,1 @@
+"""Evaluation of detection: protocols, metrics, reports."""

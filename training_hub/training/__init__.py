@@ -1,0 +1,1 @@
+"""Training and conversion of the encoder and of machine types."""
