@@ -1,0 +1,130 @@
+"""Log-mel spectrogram, streamed in groups of frames."""
+
+from collections.abc import Iterator
+
+import ducc0
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.signal.mel import slaney_mel_filters
+from edge_agent.signal.settings import SignalSettings
+
+FloatArray = NDArray[np.float32]
+
+
+class LogMelTransform:
+    """Transforms one group of `settings.patch_hop_frames` frames at a time.
+
+    A group always has the same size, and a row of the FFT and of the matrix product never depends on the other rows, so
+    the bits of a frame depend on its samples and on its place in the group alone, not on how the samples arrived.
+    Buffers are reused: one instance belongs to one thread.
+    """
+
+    def __init__(self, settings: SignalSettings) -> None:
+        self.settings = settings
+        group = settings.patch_hop_frames
+        self.group_frames = group
+        self.group_samples = (group - 1) * settings.hop_samples + settings.n_fft
+        phase = 2.0 * np.pi * np.arange(settings.n_fft) / settings.n_fft
+        self._hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)  # periodic
+        self._mel = np.ascontiguousarray(slaney_mel_filters(settings).T)
+        self._floor = np.float32(settings.power_floor)
+        self._frames = np.empty((group, settings.n_fft), np.float32)
+        self._spectrum = np.empty((group, settings.n_bins), np.complex64)
+        self._real = self._spectrum.view(np.float32)
+        self._power = np.empty((group, settings.n_bins), np.float32)
+
+    def transform(self, samples: FloatArray, out: FloatArray) -> None:
+        """Log-mel of one group.
+
+        Args:
+            samples: `[group_samples]`, contiguous.
+            out: `[group_frames, n_mels]`, dB re full scale, written.
+        """
+        stride = samples.strides[0]
+        frames = np.lib.stride_tricks.as_strided(
+            samples, self._frames.shape, (stride * self.settings.hop_samples, stride), writeable=False
+        )
+        np.multiply(frames, self._hann, out=self._frames)
+        ducc0.fft.r2c(self._frames, axes=(1,), out=self._spectrum, nthreads=1)
+        np.square(self._real, out=self._real)
+        np.add(self._real[:, 0::2], self._real[:, 1::2], out=self._power)
+        np.matmul(self._power, self._mel, out=out)
+        np.maximum(out, self._floor, out=out)
+        np.log10(out, out=out)
+        np.multiply(out, np.float32(10.0), out=out)
+
+
+class LogMelStream:
+    """Samples in, in any split; groups of frames out, always the same ones.
+
+    Frame k covers samples `[k * hop, k * hop + n_fft)` counted from the last `reset`.
+    """
+
+    def __init__(self, settings: SignalSettings) -> None:
+        self.settings = settings
+        self._transform = LogMelTransform(settings)
+        self._step = settings.patch_hop_frames * settings.hop_samples
+        self._buffer = np.zeros(self._transform.group_samples + self._step, np.float32)
+        self._filled = 0
+
+    @property
+    def group_frames(self) -> int:
+        """Frames in a group."""
+        return self._transform.group_frames
+
+    def reset(self) -> None:
+        """Forget the samples that wait for their group: the next sample pushed is sample 0 of frame 0."""
+        self._filled = 0
+
+    def push(self, samples: FloatArray) -> Iterator[FloatArray]:
+        """Take samples `[n]` and yield every group `[group_frames, n_mels]` that they complete, each a new array."""
+        need = self._transform.group_samples
+        position = 0
+        while position < len(samples):
+            if self._filled == 0 and len(samples) - position >= need:  # whole groups straight from the block: no copy
+                yield self._group(np.ascontiguousarray(samples[position : position + need]))
+                position += self._step
+                continue
+            take = min(need - self._filled, len(samples) - position)
+            self._buffer[self._filled : self._filled + take] = samples[position : position + take]
+            self._filled += take
+            position += take
+            if self._filled == need:
+                group = self._group(self._buffer[:need])
+                keep = need - self._step
+                self._buffer[:keep] = self._buffer[self._step : need].copy()
+                self._filled = keep
+                yield group
+
+    def partial_frames(self) -> FloatArray:
+        """The frames that are complete in the group under way, `[k, n_mels]`, k below `group_frames`.
+
+        They have the bits that they will have in the whole group.
+        """
+        complete = max(0, (self._filled - self.settings.n_fft) // self.settings.hop_samples + 1)
+        if complete == 0:
+            return np.empty((0, self.settings.n_mels), np.float32)
+        self._buffer[self._filled : self._transform.group_samples] = 0.0
+        return self._group(self._buffer[: self._transform.group_samples])[:complete]
+
+    def _group(self, samples: FloatArray) -> FloatArray:
+        out = np.empty((self._transform.group_frames, self.settings.n_mels), np.float32)
+        self._transform.transform(samples, out)
+        return out
+
+
+def log_mel_db(samples: FloatArray, settings: SignalSettings | None = None) -> FloatArray:
+    """Log-mel spectrogram of a whole recording, through the code that streams.
+
+    Args:
+        samples: `[n]` at `settings.sample_rate_hz`, full scale 1.0.
+        settings: The signal contract; the standard one if not given.
+
+    Returns:
+        `[frames, n_mels]` in dB, with `10 * log10(max(power, floor))`, frames that lie wholly inside the recording.
+    """
+    stream = LogMelStream(settings or SignalSettings())
+    parts = list(stream.push(np.ascontiguousarray(samples, np.float32)))
+    parts.append(stream.partial_frames())
+    return np.concatenate(parts)

@@ -1,0 +1,198 @@
+"""From a stream of samples with gaps to patches for the encoder and windows for the detectors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.signal.logmel import LogMelStream
+from edge_agent.signal.settings import SignalError, SignalSettings
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One input of the encoder: frames `[patch_frames, n_mels]`, dB; `index` on the stream's patch grid."""
+
+    index: int
+    log_mel_db: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One stretch of the stream, the unit of a result.
+
+    Attributes:
+        index: Number of the window since the stream began; windows start every hop.
+        start_sample: First sample, at the rate of the signal contract.
+        samples: Length; below the full window only for the last window of a recording.
+        present_samples: Samples that were not lost in a gap.
+        log_mel_db: `[frames, n_mels]`, frames wholly inside the window and free of lost samples.
+        patches: Indices of the patches wholly inside the window; those that a gap touched were never produced.
+    """
+
+    index: int
+    start_sample: int
+    samples: int
+    present_samples: int
+    log_mel_db: FloatArray
+    patches: range
+
+    @property
+    def coverage(self) -> float:
+        """Share of the window's samples that were not lost, 0 to 1."""
+        return self.present_samples / self.samples
+
+
+@dataclass(slots=True)
+class _Group:
+    first_frame: int
+    log_mel_db: FloatArray
+
+
+class FeatureStream:
+    """Assembles patches and windows of one channel as samples arrive.
+
+    Everything lies on grids that are counted from sample 0 of the stream: frames every hop, patches every
+    `patch_hop_frames` frames, windows every `hop_s`. A gap moves no grid: the frames that it touches are missing, all
+    others keep their bits.
+
+    A patch is yielded as soon as its last frame is complete, a window as soon as its last sample is; a window's patches
+    come before it.
+    """
+
+    def __init__(self, settings: SignalSettings, window_s: float, hop_s: float) -> None:
+        self.settings = settings
+        self.window_samples = round(window_s * settings.sample_rate_hz)
+        self.hop_samples = round(hop_s * settings.sample_rate_hz)
+        shortest = settings.n_fft + settings.hop_samples
+        if self.window_samples < shortest or not 0 < self.hop_samples <= self.window_samples:
+            raise SignalError(
+                f"window_s {window_s} must hold at least {shortest} samples, "
+                f"hop_s {hop_s} must be above 0 and at most window_s"
+            )
+        self._frames = LogMelStream(settings)
+        self._group_samples = settings.patch_hop_frames * settings.hop_samples
+        self._groups: list[_Group] = []
+        self._gaps: list[range] = []
+        self._position = 0  # next sample of the stream
+        self._next_group = 0
+        self._lost_frames = 0  # first frames of the group under way that a gap took
+        self._next_window = 0
+
+    @property
+    def position(self) -> int:
+        """Samples that the stream has covered, gaps included."""
+        return self._position
+
+    @property
+    def settled_samples(self) -> int:
+        """Every sample before this one belongs to no window that is still open."""
+        return self._next_window * self.hop_samples
+
+    def push(self, samples: FloatArray) -> Iterator[Patch | Window]:
+        """Take the next samples `[n]`, float32 at the contract's rate; yield what they complete, in order."""
+        position = 0
+        while position < len(samples):
+            window_stop = self._window_stop()
+            take = min(len(samples) - position, window_stop - self._position)
+            yield from self._feed(samples[position : position + take])
+            position += take
+            self._position += take
+            if self._position == window_stop:
+                yield self._close_window(self.window_samples)
+
+    def gap(self, count: int) -> Iterator[Window]:
+        """`count` samples were lost here; yield the windows that end within them."""
+        if count <= 0:
+            return
+        end = self._position + count
+        self._gaps.append(range(self._position, end))
+        self._keep_frames(self._frames.partial_frames())
+        self._frames.reset()
+        self._next_group = end // self._group_samples
+        while (window_stop := self._window_stop()) <= end:
+            self._position = window_stop
+            yield self._close_window(self.window_samples)
+        self._position = end
+        into_group = end - self._next_group * self._group_samples
+        self._lost_frames = -(-into_group // self.settings.hop_samples)
+        for _ in self._frames.push(np.zeros(into_group, np.float32)):
+            raise AssertionError("less than a group cannot complete one")
+
+    def finish(self) -> Iterator[Window]:
+        """End of the recording: yield the last, shorter window if any sample belongs to no earlier one."""
+        start = self._next_window * self.hop_samples
+        unseen = self._position - max(start, self._previous_stop())
+        if unseen > 0:
+            yield self._close_window(self._position - start)
+
+    def _previous_stop(self) -> int:
+        return (self._next_window - 1) * self.hop_samples + self.window_samples if self._next_window else 0
+
+    def _window_stop(self) -> int:
+        return self._next_window * self.hop_samples + self.window_samples
+
+    def _feed(self, samples: FloatArray) -> Iterator[Patch]:
+        for log_mel_db in self._frames.push(samples):
+            self._keep_frames(log_mel_db)
+            self._next_group += 1
+            self._lost_frames = 0
+            patch = self._latest_patch()
+            if patch is not None:
+                yield patch
+
+    def _keep_frames(self, log_mel_db: FloatArray) -> None:
+        """Keep the frames of the group under way that no gap touched."""
+        if len(log_mel_db) > self._lost_frames:
+            first = self._next_group * self.settings.patch_hop_frames
+            self._groups.append(_Group(first + self._lost_frames, log_mel_db[self._lost_frames :]))
+
+    def _latest_patch(self) -> Patch | None:
+        per_patch = self.settings.patch_frames // self.settings.patch_hop_frames
+        groups = self._groups[-per_patch:]
+        whole = all(len(g.log_mel_db) == self.settings.patch_hop_frames for g in groups)
+        first = self._next_group - per_patch
+        if len(groups) < per_patch or not whole or groups[0].first_frame != first * self.settings.patch_hop_frames:
+            return None
+        return Patch(first, np.concatenate([g.log_mel_db for g in groups]))
+
+    def _close_window(self, length: int) -> Window:
+        start = self._next_window * self.hop_samples
+        frames = self.settings.frames_within(start, start + length)
+        groups = list(self._groups)
+        open_first = self._next_group * self.settings.patch_hop_frames + self._lost_frames
+        if open_first < frames.stop:
+            groups.append(_Group(open_first, self._frames.partial_frames()[self._lost_frames :]))
+        parts = [
+            g.log_mel_db[max(0, frames.start - g.first_frame) : max(0, frames.stop - g.first_frame)] for g in groups
+        ]
+        lost = sum(len(range(max(g.start, start), min(g.stop, start + length))) for g in self._gaps)
+        window = Window(
+            index=self._next_window,
+            start_sample=start,
+            samples=length,
+            present_samples=length - lost,
+            log_mel_db=np.concatenate([*parts, np.empty((0, self.settings.n_mels), np.float32)]),
+            patches=self.settings.patches_within(frames),
+        )
+        self._next_window += 1
+        self._forget()
+        return window
+
+    def _forget(self) -> None:
+        start = self._next_window * self.hop_samples
+        per_group = self.settings.patch_hop_frames
+        open_patch = (self._next_group * per_group - self.settings.patch_frames) // per_group
+        keep_from = min(start // self.settings.hop_samples, open_patch * per_group)
+        self._groups = [g for g in self._groups if g.first_frame + len(g.log_mel_db) > keep_from]
+        self._gaps = [g for g in self._gaps if g.stop > start]
+
+
+def patches_of_log_mel(log_mel_db: FloatArray, settings: SignalSettings) -> Iterator[Patch]:
+    """Patches of a clip that exists only as log-mel frames `[frames, n_mels]`, on the same grid as a recording's."""
+    for index in settings.patches_within(range(len(log_mel_db))):
+        first = index * settings.patch_hop_frames
+        yield Patch(index, np.ascontiguousarray(log_mel_db[first : first + settings.patch_frames]))

@@ -1,0 +1,105 @@
+"""Patches and windows: same for every split, right around gaps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.signal.logmel import log_mel_db
+from edge_agent.signal.settings import SignalError, SignalSettings
+from edge_agent.signal.stream import FeatureStream, Patch, Window, patches_of_log_mel
+
+SETTINGS = SignalSettings()
+RATE = SETTINGS.sample_rate_hz
+SAMPLES = np.random.default_rng(3).standard_normal(12 * RATE).astype(np.float32) * 0.1
+
+
+def _run(splits: list[np.ndarray | int], window_s: float = 3.0, hop_s: float = 3.0) -> tuple[list[Patch], list[Window]]:
+    """Arrays are pushed, integers are gaps."""
+    stream = FeatureStream(SETTINGS, window_s, hop_s)
+    out: list[Patch | Window] = []
+    for part in splits:
+        out.extend(stream.gap(part) if isinstance(part, int) else stream.push(part))
+    out.extend(stream.finish())
+    return [o for o in out if isinstance(o, Patch)], [o for o in out if isinstance(o, Window)]
+
+
+def _same(a: tuple[list[Patch], list[Window]], b: tuple[list[Patch], list[Window]]) -> bool:
+    def key(items: list[Patch] | list[Window]) -> list[tuple[object, ...]]:
+        return [
+            (i.index, i.log_mel_db.tobytes())
+            if isinstance(i, Patch)
+            else (i.index, i.start_sample, i.samples, i.present_samples, i.patches, i.log_mel_db.tobytes())
+            for i in items
+        ]
+
+    return key(a[0]) == key(b[0]) and key(a[1]) == key(b[1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, len(SAMPLES)), max_size=30),
+    hop_s=st.sampled_from([0.5, 1.0, 3.0]),
+)
+def test_any_split_gives_the_same_patches_and_windows(cuts: list[int], hop_s: float) -> None:
+    whole = _run([SAMPLES], hop_s=hop_s)
+    assert _same(_run(list(np.split(SAMPLES, sorted(cuts))), hop_s=hop_s), whole)
+
+
+def test_windows_hold_the_frames_of_the_batch_transform() -> None:
+    frames = log_mel_db(SAMPLES)
+    patches, windows = _run([SAMPLES], window_s=10.0, hop_s=10.0)
+    assert [(w.start_sample, w.samples) for w in windows] == [(0, 160_000), (160_000, 32_000)]
+    for window in windows:
+        expected = SETTINGS.frames_within(window.start_sample, window.start_sample + window.samples)
+        assert window.log_mel_db.tobytes() == frames[expected.start : expected.stop].tobytes()
+        assert window.coverage == 1.0
+    assert windows[0].patches == range(8)
+    for patch in patches:
+        assert patch.log_mel_db.tobytes() == frames[32 * patch.index : 32 * patch.index + 64].tobytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=st.integers(0, len(SAMPLES) - 1), count=st.integers(1, 5 * RATE), hop_s=st.sampled_from([1.0, 3.0]))
+def test_a_gap_moves_nothing_and_takes_only_the_frames_it_touches(start: int, count: int, hop_s: float) -> None:
+    stop = min(start + count, len(SAMPLES))
+    frames = log_mel_db(SAMPLES)
+    patches, windows = _run([SAMPLES[:start], stop - start, SAMPLES[stop:]], hop_s=hop_s)
+    clean = [k for k in range(len(frames)) if 512 * k + 1024 <= start or 512 * k >= stop]
+    for window in windows:
+        inside = SETTINGS.frames_within(window.start_sample, window.start_sample + window.samples)
+        expected = frames[[k for k in clean if k in inside]]
+        assert window.log_mel_db.tobytes() == expected.tobytes()
+        lost = len(range(max(start, window.start_sample), min(stop, window.start_sample + window.samples)))
+        assert window.present_samples == window.samples - lost
+    whole = {k // 32 for k in range(0, len(frames) - 63, 32) if set(range(k, k + 64)) <= set(clean)}
+    assert {p.index for p in patches} == whole
+    for patch in patches:
+        assert patch.log_mel_db.tobytes() == frames[32 * patch.index : 32 * patch.index + 64].tobytes()
+
+
+def test_a_gap_longer_than_windows_yields_them_empty() -> None:
+    _, windows = _run([SAMPLES[:1_000], 10 * RATE, SAMPLES[:1_000]], window_s=3.0, hop_s=3.0)
+    assert [w.present_samples for w in windows] == [1_000, 0, 0, 1_000]
+    assert [len(w.log_mel_db) for w in windows] == [0, 0, 0, 0]
+
+
+def test_memory_is_bounded() -> None:
+    stream = FeatureStream(SETTINGS, 3.0, 1.0)
+    for _ in range(200):
+        list(stream.push(SAMPLES[:RATE]))
+    assert len(stream._groups) <= 7
+
+
+def test_log_mel_clips_have_the_patches_of_their_recording() -> None:
+    patches, _ = _run([SAMPLES[: 8 * RATE]])
+    from_frames = list(patches_of_log_mel(log_mel_db(SAMPLES[: 8 * RATE]), SETTINGS))
+    assert [(p.index, p.log_mel_db.tobytes()) for p in patches] == [
+        (p.index, p.log_mel_db.tobytes()) for p in from_frames
+    ]
+
+
+@pytest.mark.parametrize(("window_s", "hop_s"), [(0.05, 0.05), (3.0, 0.0), (3.0, 4.0), (3.0, -1.0)])
+def test_windows_that_cannot_work_are_refused(window_s: float, hop_s: float) -> None:
+    with pytest.raises(SignalError):
+        FeatureStream(SETTINGS, window_s, hop_s)
