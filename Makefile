@@ -1,10 +1,33 @@
+# make demo   a simulated pump fails before your eyes      make test   all tests
+# make lint   format, types, imports                       make models train and export models/default from a seed
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
+export PYTHON
 
-.PHONY: setup test
-setup:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -e '.[dev,demo]'
-test: setup
-	$(BIN)/pytest
+.PHONY: demo test lint models bench soak clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+demo:
+	@tools/bootstrap demo
+	@$(BIN)/edge-agent demo
+
+test:
+	@tools/bootstrap test
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+lint:
+	@tools/bootstrap test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+models:
+	@tools/bootstrap train
+	$(BIN)/python -m training_hub.training.make_models
+
+clean:
+	rm -rf .venv .cache build dist *.egg-info
