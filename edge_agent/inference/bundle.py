@@ -1,0 +1,195 @@
+"""Bundles: a directory of models, verified before anything in it is used."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import edge_agent
+from edge_agent.inference import golden
+from edge_agent.inference.arrays import read_npz
+from edge_agent.inference.encoder import Encoder
+from edge_agent.inference.errors import BundleError
+from edge_agent.inference.manifest import (
+    GOLDEN_NAME,
+    MANIFEST_NAME,
+    MAX_FILE_BYTES,
+    MAX_MANIFEST_BYTES,
+    BundleRef,
+    FileEntry,
+    Manifest,
+    parse_manifest,
+)
+from edge_agent.inference.probe import probe_model
+from edge_agent.inference.runtime import TFLiteModel
+from edge_agent.signal.settings import SignalSettings
+
+GENERIC_TYPE = "generic"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle. Make one with `load_bundle`.
+
+    Attributes:
+        root: Its directory, without symbolic links.
+        manifest: What it holds.
+        sha256: SHA-256 of `manifest.json`; as that lists the hash of every file, it stands for the whole bundle.
+    """
+
+    root: Path
+    manifest: Manifest
+    sha256: str
+
+    @property
+    def ref(self) -> BundleRef:
+        """What results and profiles record about their bundle."""
+        return BundleRef(name=self.manifest.name, version=self.manifest.version, sha256=self.sha256)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a listed file, verified again: what is used is what was hashed, even if the disk changed since.
+
+        Raises:
+            BundleError: Not listed, not a plain file, or other bytes than the manifest says.
+        """
+        entry = next((entry for entry in self.manifest.files if entry.path == name), None)
+        if entry is None:
+            raise BundleError(f"{self.root}: {name} is not listed in {MANIFEST_NAME}; it is not part of the bundle")
+        return _read_verified(self.root, entry)
+
+    def encoder(self) -> Encoder:
+        """A new encoder, for one thread."""
+        spec = self.manifest.encoder
+        model = TFLiteModel(self.read(spec.file), name=str(self.root / spec.file))
+        return Encoder(model, spec, bands=self.manifest.signal.n_mels)
+
+    def type_arrays(self, machine_type: str) -> tuple[str, Mapping[str, NDArray[Any]]]:
+        """The arrays of a machine type's prior, and the name of the type they are of.
+
+        Args:
+            machine_type: The wanted type; one that the bundle does not know gets the prior of `generic`.
+
+        Raises:
+            BundleError: The bundle has neither.
+        """
+        known = self.manifest.machine_types
+        found = machine_type if machine_type in known else GENERIC_TYPE
+        if found not in known:
+            raise BundleError(
+                f"{self.root}: no prior for machine type {machine_type!r}, and none for {GENERIC_TYPE!r}; "
+                "fit one with `training-hub fit-type`"
+            )
+        path = f"types/{found}.npz"
+        return found, read_npz(self.read(path), name=str(self.root / path))
+
+    def self_test(self) -> None:
+        """Run the golden recording through features and model and compare.
+
+        Raises:
+            BundleError: There is none, or this machine computes something else than the one that made the bundle.
+        """
+        path = str(self.root / GOLDEN_NAME)
+        expected = golden.parse(read_npz(self.read(GOLDEN_NAME), name=path), name=path)
+        golden.check(expected, self.manifest, self.encoder(), name=path)
+
+
+def load_bundle(path: Path | str, *, probe: bool = True, self_test: bool = True) -> Bundle:
+    """Open a bundle, verifying all of it: names, sizes, hashes, versions, arrays, the model, the golden recording.
+
+    Args:
+        path: The bundle's directory. It may itself be reached by a symbolic link; inside, none is followed.
+        probe: Run the model in a child process first. Leave it out only for a bundle whose signature was verified.
+        self_test: Run the golden recording, where the bundle has one.
+
+    Raises:
+        BundleError: Any flaw; the message names the file and the mend.
+    """
+    root = Path(path)
+    try:
+        root = root.resolve(strict=True)
+        content = _read_plain(root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+        manifest = parse_manifest(content, path=root / MANIFEST_NAME)
+        _check_versions(manifest, root)
+        _check_names(root, set(manifest.file_names))
+    except OSError as error:
+        raise BundleError(f"{error.filename or path}: {error.strerror}; give the directory of a bundle") from error
+    for entry in manifest.files:
+        raw = _read_verified(root, entry)
+        if entry.path.endswith(".npz"):
+            read_npz(raw, name=str(root / entry.path))
+        if probe and entry.path == manifest.encoder.file:
+            probe_model(raw, name=str(root / entry.path))
+    bundle = Bundle(root, manifest, hashlib.sha256(content).hexdigest())
+    if self_test and GOLDEN_NAME in manifest.file_names:
+        bundle.self_test()
+    else:
+        bundle.encoder()  # its tensors must be what the manifest says
+    return bundle
+
+
+def _check_versions(manifest: Manifest, root: Path) -> None:
+    if _numbers(manifest.minimum_agent_version) > _numbers(edge_agent.__version__):
+        raise BundleError(
+            f"{root}: needs agent {manifest.minimum_agent_version} or newer, this is {edge_agent.__version__}; "
+            "update the agent or use an older bundle"
+        )
+    expected = SignalSettings()
+    if manifest.signal_sha256 != expected.hash:
+        raise BundleError(
+            f"{root / MANIFEST_NAME}: trained on other signal settings ({manifest.signal_sha256[:12]}...) than this "
+            f"agent computes ({expected.hash[:12]}...); use a bundle of this agent's contract"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+
+
+def _check_names(root: Path, listed: set[str]) -> None:
+    """Refuse links, special files and files that the manifest does not list."""
+    for directory, subdirectories, names in os.walk(root, onerror=_raise):
+        for name in (*subdirectories, *names):
+            found = Path(directory, name)
+            relative = found.relative_to(root).as_posix()
+            mode = found.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                raise BundleError(f"{found}: is a symbolic link; a bundle holds plain files only")
+            if stat.S_ISDIR(mode):
+                continue
+            if relative != MANIFEST_NAME and relative not in listed:
+                raise BundleError(f"{found}: is not listed in {MANIFEST_NAME}; remove it or export the bundle again")
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _read_plain(path: Path, limit: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{path}: is not a plain file; copy the bundle again")
+        if status.st_size > limit:
+            raise BundleError(f"{path}: {status.st_size} bytes; at most {limit} are read")
+        return file.read(limit + 1)
+
+
+def _read_verified(root: Path, entry: FileEntry) -> bytes:
+    path = root / entry.path
+    try:
+        if path.parent.resolve() / path.name != path:
+            raise BundleError(f"{path}: lies outside the bundle by a symbolic link; a bundle holds plain files only")
+        content = _read_plain(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}; copy the bundle again") from error
+    if len(content) != entry.size:
+        raise BundleError(f"{path}: {len(content)} bytes, {MANIFEST_NAME} says {entry.size}; copy the bundle again")
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise BundleError(f"{path}: its SHA-256 is not the one in {MANIFEST_NAME}; copy the bundle again")
+    return content

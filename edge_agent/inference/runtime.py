@@ -1,0 +1,132 @@
+"""The small adapter over `ai_edge_litert` or `tflite_runtime`: bytes of a model in, float32 batches through it."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.inference.errors import BundleError
+from edge_agent.inference.tensors import TensorSpec, read_spec
+
+_RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+_IDENTIFIER = b"TFL3"
+# Activations of a batch lie in memory together; beyond 16 patches the time per patch no longer falls.
+MAX_BATCH = 16
+
+
+def check_flatbuffer(content: bytes, *, name: str) -> None:
+    """Refuse bytes that cannot be a TFLite model, before an interpreter written in C++ follows the offsets in them.
+
+    A model may pass and still be hostile: `probe.probe_model` runs an unsigned one in a process of its own first.
+
+    Raises:
+        BundleError: Too short, without the identifier `TFL3`, or with a root table outside the file.
+    """
+    if len(content) < 16 or content[4:8] != _IDENTIFIER:
+        raise BundleError(f"{name}: not a TFLite model (no {_IDENTIFIER.decode()} identifier); convert the model again")
+    root = int.from_bytes(content[:4], "little")
+    if not 8 <= root <= len(content) - 4:
+        raise BundleError(f"{name}: damaged TFLite model (root table at byte {root} of {len(content)}); copy it again")
+    vtable = root - int.from_bytes(content[root : root + 4], "little", signed=True)
+    if not 0 <= vtable <= len(content) - 4:
+        raise BundleError(f"{name}: damaged TFLite model (vtable at byte {vtable} of {len(content)}); copy it again")
+
+
+def find_runtime() -> tuple[str, Callable[..., Any]]:
+    """The installed interpreter: its package's name and the `Interpreter` class.
+
+    Raises:
+        BundleError: Neither runtime is installed.
+    """
+    for module in _RUNTIMES:
+        try:
+            return module.split(".", maxsplit=1)[0], importlib.import_module(module).Interpreter
+        except ImportError:
+            continue
+    raise BundleError("no TFLite runtime is installed; pip install ai-edge-litert, or the extra [tflite-runtime]")
+
+
+class TFLiteModel:
+    """One TFLite model on one thread.
+
+    An instance is not safe to share between threads: its tensors are its buffers. Each result is the same for every
+    batch size, because integer kernels accumulate exactly and never across items.
+
+    Args:
+        content: The model file's bytes, verified by the caller.
+        name: The file's name, for messages.
+
+    Raises:
+        BundleError: The bytes are no model, or one that this runtime cannot prepare.
+    """
+
+    def __init__(self, content: bytes, *, name: str = "model.tflite") -> None:
+        check_flatbuffer(content, name=name)
+        self.name = name
+        self.runtime, interpreter = find_runtime()
+        try:
+            self._interpreter = interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"{name}: {self.runtime} cannot load the model: {error}; convert it again") from error
+        if len(inputs) != 1 or not outputs:
+            raise BundleError(f"{name}: {len(inputs)} inputs and {len(outputs)} outputs; expected one input")
+        self.input: TensorSpec = read_spec(inputs[0], model=name)
+        self.outputs: tuple[TensorSpec, ...] = tuple(read_spec(detail, model=name) for detail in outputs)
+        self._fixed_batch = self._read_fixed_batch(inputs[0])
+        self._batch = int(inputs[0]["shape"][0])
+
+    def _read_fixed_batch(self, detail: dict[str, Any]) -> int | None:
+        """The model's batch size where the file fixes it, else None."""
+        signature = [int(size) for size in detail.get("shape_signature", detail["shape"])]
+        if signature[0] == -1:
+            return None
+        if signature[0] != 1:
+            raise BundleError(f"{self.name}: fixed batch of {signature[0]}; convert it with a batch of 1 or a free one")
+        return 1
+
+    def run(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run a batch of any size.
+
+        Args:
+            values: `[n, *input.shape]`, or with as many values per item, real numbers (not yet quantised).
+
+        Returns:
+            One array `[n, *shape]` per output, in real numbers.
+
+        Raises:
+            BundleError: The interpreter failed on this input.
+            ValueError: `values` has not the input's size, or is not finite.
+        """
+        if values.ndim < 2 or int(np.prod(values.shape[1:], dtype=np.int64)) != self.input.size:
+            raise ValueError(f"{self.name} takes [n, {self.input.shape}], got {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.name}: input has values that are not finite; drop frames of lost samples before")
+        items = values.reshape(values.shape[0], *self.input.shape)
+        results = tuple(np.empty((items.shape[0], *spec.shape), np.float32) for spec in self.outputs)
+        for start, stop in self._slices(items.shape[0]):
+            self._invoke(items[start:stop])
+            for spec, result in zip(self.outputs, results, strict=True):
+                result[start:stop] = spec.dequantise(self._interpreter.tensor(spec.index)())
+        return results
+
+    def _slices(self, count: int) -> Iterator[tuple[int, int]]:
+        step = self._fixed_batch or MAX_BATCH
+        for start in range(0, count, step):
+            yield start, min(count, start + step)
+
+    def _invoke(self, items: NDArray[np.float32]) -> None:
+        try:
+            if items.shape[0] != self._batch:
+                # measured: some ten microseconds, the packed weights are kept
+                self._interpreter.resize_tensor_input(self.input.index, (items.shape[0], *self.input.shape))
+                self._interpreter.allocate_tensors()
+                self._batch = items.shape[0]
+            # a view of the interpreter's own buffer; it must not outlive this statement, or invoke() refuses to run
+            self.input.quantise(items, self._interpreter.tensor(self.input.index)())
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"{self.name}: {self.runtime} failed on a batch of {items.shape[0]}: {error}") from error

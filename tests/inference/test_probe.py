@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_agent.inference import probe
+from edge_agent.inference.errors import BundleError
+
+
+@pytest.mark.parametrize("name", ["tiny_encoder.tflite", "tiny_autoencoder.tflite"])
+def test_a_real_model_passes(tiny_model: Callable[[str], bytes], name: str) -> None:
+    probe.probe_model(tiny_model(name), name=name)
+
+
+def test_a_model_the_runtime_refuses_is_reported_with_its_reason(tiny_model: Callable[[str], bytes]) -> None:
+    with pytest.raises(BundleError, match=r"bad.tflite: the TFLite runtime refuses"):
+        probe.probe_model(tiny_model("tiny_encoder.tflite")[:2000], name="bad.tflite")
+
+
+def test_a_crash_of_the_child_is_an_error_of_the_model_and_none_of_the_agent(
+    tiny_model: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    crash = tmp_path / "crash.py"  # does what a crafted model does to the interpreter
+    crash.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    with pytest.raises(BundleError, match=r"bad.tflite: the model crashes the TFLite runtime \(signal 11"):
+        probe.probe_model(tiny_model("tiny_encoder.tflite"), name="bad.tflite", child=crash)
+
+
+def test_a_model_that_never_ends_is_cut_off(tiny_model: Callable[[str], bytes]) -> None:
+    with pytest.raises(BundleError, match="ran longer than"):
+        probe.probe_model(tiny_model("tiny_encoder.tflite"), name="slow.tflite", timeout_s=0.001)
