@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.capture.reasons import Lost
+
 MIN_RATE_HZ = 8_000
 """Lowest native rate accepted; below it less than half of the mel bands carries sound."""
 
@@ -32,10 +34,12 @@ class Block:
         first_sample: Position of `samples[0]` on the source's own clock, in samples at its native
             rate, counted from 0. A block that starts after the previous one's `stop_sample` says
             that the samples between were lost (a gap); it never starts before it.
+        gap_reason: Why the samples before `first_sample` are missing, where they are.
     """
 
     samples: npt.NDArray[np.float32]
     first_sample: int
+    gap_reason: Lost = Lost.GAP
 
     def __post_init__(self) -> None:
         """Refuse what no source may hand over; a breach is a programming error."""
