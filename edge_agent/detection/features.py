@@ -1,0 +1,69 @@
+"""What detectors see of one window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.detection.errors import DetectionError
+from edge_agent.signal.level import LevelReading
+
+FloatArray = NDArray[np.float32]
+
+BANDS = 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowFeatures:
+    """Features of one window; every array is finite float32.
+
+    Attributes:
+        log_mel_db: `[frames, 128]`, dB, valid frames only.
+        embeddings: `[patches, size]` of the encoder; no rows where the window holds no whole patch.
+        logits: `[patches, labels]` of the encoder.
+    """
+
+    log_mel_db: FloatArray
+    embeddings: FloatArray
+    logits: FloatArray
+
+    def __post_init__(self) -> None:
+        """Refuse what no detector could score."""
+        if self.log_mel_db.ndim != 2 or self.log_mel_db.shape[1] != BANDS:
+            raise DetectionError(f"log_mel_db has shape {self.log_mel_db.shape}; expected [frames, {BANDS}]")
+        if self.embeddings.ndim != 2 or self.logits.ndim != 2 or len(self.embeddings) != len(self.logits):
+            raise DetectionError(
+                f"embeddings {self.embeddings.shape} and logits {self.logits.shape} must be [patches, size] with the "
+                "same number of patches"
+            )
+        for name in ("log_mel_db", "embeddings", "logits"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise DetectionError(f"{name} holds NaN or infinity; drop the window")
+
+    @property
+    def frames(self) -> int:
+        """Number of valid frames."""
+        return len(self.log_mel_db)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Windows of one recording: what commissioning learns from, never split across folds.
+
+    Attributes:
+        name: What the operator calls it: a file name, or the time of a live stretch.
+        windows: Its windows, in order of time.
+        levels: The input's level in each window; None where only log-mel frames exist.
+    """
+
+    name: str
+    windows: tuple[WindowFeatures, ...]
+    levels: tuple[LevelReading | None, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a recording whose parts do not match."""
+        if not self.windows or len(self.windows) != len(self.levels):
+            raise DetectionError(
+                f"recording {self.name!r} has {len(self.windows)} windows and {len(self.levels)} levels; "
+                "it needs at least one window and one level for each"
+            )
