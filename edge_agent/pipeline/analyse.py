@@ -1,0 +1,182 @@
+"""From blocks of samples to analysed windows: the one path of live sources, replay, commissioning and the hub."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.detection.features import WindowFeatures
+from edge_agent.inference.encoder import Encoder
+from edge_agent.signal.level import InputMeter, LevelReading
+from edge_agent.signal.resample import StreamResampler
+from edge_agent.signal.settings import SignalSettings
+from edge_agent.signal.stream import FeatureStream, Patch, Window, patches_of_log_mel
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysedWindow:
+    """One window with all that detectors, identity and input health need.
+
+    Attributes:
+        index: Number of the window in its stream.
+        start, stop: The stretch that the window covers, samples at the channel's native rate.
+        start_s: Start since the stream's first sample, seconds.
+        duration_s: Length, seconds.
+        coverage: Share of the samples that were not lost, 0 to 1.
+        features: Frames, embeddings and logits.
+        level: Level and condition of the input; None where only log-mel frames exist.
+    """
+
+    index: int
+    start: int
+    stop: int
+    start_s: float
+    duration_s: float
+    coverage: float
+    features: WindowFeatures
+    level: LevelReading | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """Length of a window and distance between the starts of windows, seconds."""
+
+    window_s: float = 10.0
+    hop_s: float = 10.0
+
+
+class ChannelStream:
+    """One channel: native samples and gaps in; patches and closed windows wait here for the encoder."""
+
+    def __init__(self, settings: SignalSettings, shape: WindowShape, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self.settings = settings
+        self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
+        self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
+        self._features = FeatureStream(settings, shape.window_s, shape.hop_s)
+        self._position = 0
+        self._encoded: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self.pending_patches: list[Patch] = []
+        self.closed_windows: list[tuple[Window, LevelReading | None]] = []
+
+    @property
+    def position(self) -> int:
+        """Next native sample expected."""
+        return self._position
+
+    @property
+    def settled(self) -> int:
+        """Every native sample before this one belongs to no window that is still to come."""
+        return min(self._native(self._features.settled_samples), self._position)
+
+    def push(self, samples: FloatArray, first_sample: int) -> None:
+        """Take native samples `[n]` whose first one is `first_sample` of the stream; a jump ahead is a gap."""
+        if first_sample > self._position:
+            self._gap(first_sample)
+        self._meter.push(samples)
+        self._position += len(samples)
+        self._take(self._features.push(self._resampler.push(np.ascontiguousarray(samples))))
+
+    def finish(self) -> None:
+        """The recording has ended: close its last, shorter window."""
+        self._take(self._features.push(self._flush()))
+        self._take(self._features.finish())
+
+    def give(self, index: int, embedding: FloatArray, logits: FloatArray) -> None:
+        """Take what the encoder made of patch `index`."""
+        self._encoded[index] = (embedding, logits)
+
+    def take_windows(self, embedding_size: int, labels: int) -> Iterator[AnalysedWindow]:
+        """Yield the closed windows, all of whose patches were given before."""
+        for window, level in self.closed_windows:
+            rows = [self._encoded[p] for p in window.patches if p in self._encoded]
+            stop = window.start_sample + window.samples
+            yield AnalysedWindow(
+                index=window.index,
+                start=self._native(window.start_sample),
+                stop=min(self._native(stop), self._position),
+                start_s=window.start_sample / self.settings.sample_rate_hz,
+                duration_s=window.samples / self.settings.sample_rate_hz,
+                coverage=window.coverage,
+                features=WindowFeatures(
+                    log_mel_db=window.log_mel_db,
+                    embeddings=np.array([r[0] for r in rows], np.float32).reshape(len(rows), embedding_size),
+                    logits=np.array([r[1] for r in rows], np.float32).reshape(len(rows), labels),
+                ),
+                level=level,
+            )
+            oldest = self.settings.patches_within(
+                self.settings.frames_within(window.start_sample, stop + self._features.hop_samples)
+            ).start
+            for index in [p for p in self._encoded if p < oldest]:
+                del self._encoded[index]
+        self.closed_windows.clear()
+
+    def _gap(self, resume_at: int) -> None:
+        self._take(self._features.push(self._flush()))
+        count = round(resume_at * self.settings.sample_rate_hz / self.rate_hz) - self._features.position
+        self._position = resume_at
+        self._take(self._features.gap(count))
+        self._meter.skip(resume_at)
+
+    def _flush(self) -> FloatArray:
+        """What the resampler still holds, cut to the stream's clock: its filter may round the length up by a sample."""
+        end = round(self._position * self.settings.sample_rate_hz / self.rate_hz)
+        return self._resampler.flush()[: max(0, end - self._features.position)]
+
+    def _take(self, items: Iterator[Patch] | Iterator[Window] | Iterator[Patch | Window]) -> None:
+        for item in items:
+            if isinstance(item, Patch):
+                self.pending_patches.append(item)
+            else:
+                start, stop = self._native(item.start_sample), self._native(item.start_sample + item.samples)
+                self.closed_windows.append((item, self._meter.reading(start, stop)))
+
+    def _native(self, sample: int) -> int:
+        return round(sample * self.rate_hz / self.settings.sample_rate_hz)
+
+
+class Analyser:
+    """Runs the encoder over what channels have ready, patches of all channels together in one batch."""
+
+    def __init__(self, encoder: Encoder, embedding_size: int, labels: int) -> None:
+        self._encoder = encoder
+        self._embedding_size = embedding_size
+        self._labels = labels
+
+    def drain(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
+        """Encode every pending patch and yield every closed window, channel by channel, oldest first."""
+        ready = list(channels)
+        owners = [(channel, patch) for channel in ready for patch in channel.pending_patches]
+        if owners:
+            encoded = self._encoder.encode(np.stack([patch.log_mel_db for _, patch in owners]))
+            for row, (channel, patch) in enumerate(owners):
+                channel.give(patch.index, encoded.embeddings[row], encoded.logits[row])
+        for channel in ready:
+            channel.pending_patches.clear()
+            for window in channel.take_windows(self._embedding_size, self._labels):
+                yield channel, window
+
+    def clip(self, log_mel_db: FloatArray, settings: SignalSettings) -> AnalysedWindow:
+        """Analyse a clip that exists only as log-mel frames `[frames, n_mels]`, dB."""
+        frames = np.ascontiguousarray(log_mel_db, np.float32)
+        patches = list(patches_of_log_mel(frames, settings))
+        embeddings = np.empty((0, self._embedding_size), np.float32)
+        logits = np.empty((0, self._labels), np.float32)
+        if patches:
+            encoded = self._encoder.encode(np.stack([patch.log_mel_db for patch in patches]))
+            embeddings, logits = encoded.embeddings, encoded.logits
+        samples = (len(frames) - 1) * settings.hop_samples + settings.n_fft
+        return AnalysedWindow(
+            index=0,
+            start=0,
+            stop=samples,
+            start_s=0.0,
+            duration_s=samples / settings.sample_rate_hz,
+            coverage=1.0,
+            features=WindowFeatures(log_mel_db=frames, embeddings=embeddings, logits=logits),
+            level=None,
+        )

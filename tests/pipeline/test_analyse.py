@@ -1,0 +1,101 @@
+"""Samples to analysed windows: independent of blocks, batches and rates; honest about gaps."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.inference.encoder import Encoder
+from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.signal.logmel import log_mel_db
+from edge_agent.signal.settings import SignalSettings
+from tests.support.bundles import tiny_encoder
+
+SETTINGS = SignalSettings()
+SHAPE = WindowShape(window_s=3.0, hop_s=3.0)
+NOISE = (np.random.default_rng(2).standard_normal(48_000 * 7) * 0.1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    encoder = tiny_encoder()
+    return Analyser(encoder, embedding_size=8, labels=3)
+
+
+def _run(analyser: Analyser, rate_hz: int, parts: list[tuple[int, np.ndarray]]) -> list[AnalysedWindow]:
+    channel = ChannelStream(SETTINGS, SHAPE, rate_hz)
+
+    def drain() -> Iterator[AnalysedWindow]:
+        return (window for _, window in analyser.drain([channel]))
+
+    windows: list[AnalysedWindow] = []
+    for first, samples in parts:
+        channel.push(samples, first)
+        windows.extend(drain())
+    channel.finish()
+    windows.extend(drain())
+    return windows
+
+
+def _key(window: AnalysedWindow) -> tuple[object, ...]:
+    level = window.level
+    return (
+        window.index, window.start, window.stop, window.duration_s, window.coverage,
+        window.features.log_mel_db.tobytes(), window.features.embeddings.tobytes(), window.features.logits.tobytes(),
+        None if level is None else (level.rms_dbfs, level.dc, level.used_bits, level.chunks_dbfs.tobytes()),
+    )  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None)
+@given(rate_hz=st.sampled_from([16_000, 44_100]), cuts=st.lists(st.integers(0, len(NOISE) // 3), max_size=12))
+def test_blocks_do_not_matter(analyser: Analyser, rate_hz: int, cuts: list[int]) -> None:
+    samples = NOISE[: 7 * 16_000]
+    edges = [0, *sorted(c for c in cuts if c < len(samples)), len(samples)]
+    parts = [(a, samples[a:b]) for a, b in itertools.pairwise(edges) if b > a]
+    split, whole = _run(analyser, rate_hz, parts), _run(analyser, rate_hz, [(0, samples)])
+    assert [_key(w) for w in split] == [_key(w) for w in whole]
+
+
+def test_windows_cover_the_recording_at_its_native_rate(analyser: Analyser) -> None:
+    windows = _run(analyser, 48_000, [(0, NOISE)])
+    assert [(w.start, w.stop) for w in windows] == [(0, 144_000), (144_000, 288_000), (288_000, 336_000)]
+    assert [w.duration_s for w in windows] == [3.0, 3.0, pytest.approx(1.0, abs=1e-4)]
+    assert all(w.coverage == 1.0 for w in windows)
+    assert [len(w.features.embeddings) for w in windows] == [1, 1, 0]
+    assert windows[0].level is not None
+    assert windows[0].level.rms_dbfs == pytest.approx(-20.0, abs=0.1)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
+def test_a_gap_lowers_the_coverage_of_its_window_only(analyser: Analyser, rate_hz: int) -> None:
+    gap = slice(4 * rate_hz, 5 * rate_hz)
+    windows = _run(analyser, rate_hz, [(0, NOISE[: gap.start]), (gap.stop, NOISE[gap.stop : 7 * rate_hz])])
+    assert [w.coverage for w in windows[:2]] == [1.0, pytest.approx(2 / 3, abs=1e-3)]
+    assert [w.start_s for w in windows] == [0.0, 3.0, 6.0]
+    assert np.isfinite(windows[1].features.log_mel_db).all()
+
+
+def test_channels_share_one_batch_and_keep_their_own_results(analyser: Analyser) -> None:
+    other = NOISE[::-1].copy()
+    alone = [_run(analyser, 16_000, [(0, NOISE[:48_000])]), _run(analyser, 16_000, [(0, other[:48_000])])]
+    channels = [ChannelStream(SETTINGS, SHAPE, 16_000) for _ in range(2)]
+    channels[0].push(NOISE[:48_000], 0)
+    channels[1].push(other[:48_000], 0)
+    together = {id(channel): window for channel, window in analyser.drain(channels)}
+    assert [_key(together[id(c)]) for c in channels] == [_key(windows[0]) for windows in alone]
+
+
+def test_a_log_mel_clip_has_the_features_of_its_recording(analyser: Analyser) -> None:
+    (window,) = _run(analyser, 16_000, [(0, NOISE[:48_000])])
+    clip = analyser.clip(log_mel_db(NOISE[:48_000]), SETTINGS)
+    assert clip.features.embeddings.tobytes() == window.features.embeddings.tobytes()
+    assert clip.features.log_mel_db.tobytes() == window.features.log_mel_db.tobytes()
+    assert clip.level is None
+
+
+def test_encoder_is_a_real_model() -> None:
+    encoder: Encoder = tiny_encoder()
+    assert encoder.encode(np.full((1, 64, 128), -50.0, np.float32)).embeddings.shape == (1, 8)
