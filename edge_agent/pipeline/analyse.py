@@ -142,10 +142,11 @@ class ChannelStream:
 class Analyser:
     """Runs the encoder over what channels have ready, patches of all channels together in one batch."""
 
-    def __init__(self, encoder: Encoder, embedding_size: int, labels: int) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._embedding_size = embedding_size
-        self._labels = labels
+        embedding, logits = encoder.spec.output("embedding"), encoder.spec.output("logits")
+        self._embedding_size = embedding.size if embedding else 0
+        self._labels = logits.size if logits else 0
 
     def drain(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Encode every pending patch and yield every closed window, channel by channel, oldest first."""

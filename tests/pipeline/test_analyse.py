@@ -21,8 +21,7 @@ NOISE = (np.random.default_rng(2).standard_normal(48_000 * 7) * 0.1).astype(np.f
 
 @pytest.fixture(scope="module")
 def analyser() -> Analyser:
-    encoder = tiny_encoder()
-    return Analyser(encoder, embedding_size=8, labels=3)
+    return Analyser(tiny_encoder())
 
 
 def _run(analyser: Analyser, rate_hz: int, parts: list[tuple[int, np.ndarray]]) -> list[AnalysedWindow]:
