@@ -1,0 +1,29 @@
+"""`[model]`: the bundle that listens."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+import edge_agent
+from edge_agent.config.base import Section
+
+
+class ModelSection(Section):
+    """The bundle that listens."""
+
+    bundle: str = Field(
+        default="default",
+        min_length=1,
+        max_length=4096,
+        description="Name of a shipped or pulled bundle, or the path of a bundle's directory (with a slash).",
+    )
+    threads: int = Field(
+        default=1, ge=1, le=16, description="Threads of one inference; 1 keeps results equal on every gateway."
+    )
+
+    def resolve_bundle(self, state_dir: Path) -> Path:
+        """Directory of the bundle: a path as it stands; a name in the state directory first, then as shipped."""
+        if "/" in self.bundle:
+            return Path(self.bundle)
+        pulled = state_dir / "models" / self.bundle
+        return pulled if pulled.is_dir() else Path(edge_agent.__file__).parent.parent / "models" / self.bundle

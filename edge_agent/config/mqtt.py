@@ -1,0 +1,92 @@
+"""`[mqtt]`: the broker, and the outbox that waits for it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from edge_agent.config.base import FilePath, InconsistencyError, Section
+from edge_agent.config.secret import SecretFile
+
+MIB = 1024 * 1024
+
+
+class TlsSection(Section):
+    """Encryption of the connection to the broker."""
+
+    enabled: bool = Field(default=False, description="Encrypt, and check the broker's certificate.")
+    ca_file: FilePath | None = Field(
+        default=None, description="Certificates to trust. Unset: the system's.", examples=["/etc/edge-agent/ca.pem"]
+    )
+    cert_file: FilePath | None = Field(
+        default=None, description="The agent's own certificate.", examples=["/etc/edge-agent/client.pem"]
+    )
+    key_file: FilePath | None = Field(
+        default=None, description="Key of cert_file, without a passphrase.", examples=["/etc/edge-agent/client.key"]
+    )
+
+    @model_validator(mode="after")
+    def _certificate_and_key_belong_together(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
+            raise InconsistencyError(((present,), f"needs {absent} beside it"))
+        given = next((name for name in ("ca_file", "cert_file") if getattr(self, name) is not None), None)
+        if given and not self.enabled:
+            raise InconsistencyError(((given,), "has no effect while tls.enabled is false; set it to true"))
+        return self
+
+
+class OutboxSection(Section):
+    """Events that wait on disk for the broker."""
+
+    max_bytes: int = Field(
+        default=256 * MIB, ge=4 * MIB, le=64 * 1024 * MIB, description="Cap of the outbox on disk, in bytes."
+    )
+    max_age_s: int = Field(
+        default=1_209_600, ge=3600, le=31_536_000, description="Results older than this are dropped, and counted."
+    )
+    drain_per_s: float = Field(
+        default=200.0, ge=1.0, le=10_000.0, description="Most events sent per second once the broker is back."
+    )
+
+
+class MqttSection(Section):
+    """The broker that events go to."""
+
+    enabled: bool = Field(default=True, description="Publish events; false keeps the agent silent on the network.")
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253, pattern=r"^\S+$", description="The broker.")
+    port: int = Field(default=1883, ge=1, le=65535, description="Its port; 8883 is usual with TLS.")
+    root_topic: str = Field(
+        default="edge_agent",
+        max_length=255,
+        pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+        description="First levels of every topic: <root_topic>/<site>/<gateway>/...",
+    )
+    client_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.-]{1,128}$",
+        description="Client identifier. Unset: made of site and gateway.",
+        examples=["edge_agent-plant_1-gateway_1"],
+    )
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto", description="Version of MQTT; auto tries 5 and falls back to 3.1.1."
+    )
+    keepalive_s: int = Field(default=30, ge=5, le=3600, description="Silence after which the connection is probed.")
+    username: str | None = Field(
+        default=None, min_length=1, max_length=1024, description="User name at the broker.", examples=["edge_agent"]
+    )
+    password_file: SecretFile | None = Field(
+        default=None,
+        description="File that holds the password (mode 0600), or the name of a systemd credential.",
+        examples=["/etc/edge-agent/mqtt_password"],
+    )
+    result_expiry_s: int = Field(
+        default=3600, ge=1, le=4_294_967_295, description="The broker forgets undelivered results after this time."
+    )
+    tls: TlsSection = Field(default=TlsSection(), description="Encryption of the connection to the broker.")
+    outbox: OutboxSection = Field(default=OutboxSection(), description="Events that wait on disk for the broker.")
+
+    @model_validator(mode="after")
+    def _password_has_a_user(self) -> Self:
+        if self.password_file is not None and self.username is None:
+            raise InconsistencyError((("password_file",), "needs username beside it"))
+        return self

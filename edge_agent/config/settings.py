@@ -1,0 +1,107 @@
+"""All settings of the agent, and the checks that span sections."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from edge_agent.config.agent import AgentSection
+from edge_agent.config.base import InconsistencyError, Location
+from edge_agent.config.detection import DetectionSection
+from edge_agent.config.http import HttpSection
+from edge_agent.config.log import LogSection
+from edge_agent.config.machine import MachineSection
+from edge_agent.config.model import ModelSection
+from edge_agent.config.mqtt import MqttSection
+from edge_agent.config.source import AUTO, SourceSection
+from edge_agent.config.window import WindowSection
+
+
+class AgentSettings(BaseSettings):
+    """All settings of the agent.
+
+    Built in code it reads nothing but its arguments; `load_settings` brings in the file and the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        env_prefix="EDGE_AGENT__",
+        env_nested_delimiter="__",
+        protected_namespaces=(),
+    )
+
+    agent: AgentSection = Field(default=AgentSection(), description="Who this agent is and where it keeps its state.")
+    window: WindowSection = Field(default=WindowSection(), description="The stretch of sound one result speaks of.")
+    model: ModelSection = Field(default=ModelSection(), description="The bundle that listens.")
+    detection: DetectionSection = Field(default=DetectionSection(), description="When windows become an alarm.")
+    mqtt: MqttSection = Field(default=MqttSection(), description="The broker that events go to.")
+    http: HttpSection = Field(default=HttpSection(), description="Metrics, health and the gateway's page.")
+    log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
+    machine: tuple[MachineSection, ...] = Field(
+        default=(), strict=False, max_length=256, description="The machines that are watched."
+    )
+    source: tuple[SourceSection, ...] = Field(
+        default=(), strict=False, max_length=64, description="The inputs, and which machine each channel hears."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the arguments: which environment counts is `load_settings`'s to say."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if problems := tuple(_inconsistencies(self)):
+            raise InconsistencyError(*problems)
+        return self
+
+    def machine_of(self, machine_id: str) -> MachineSection:
+        """The machine with this id; raises `KeyError`."""
+        for machine in self.machine:
+            if machine.id == machine_id:
+                return machine
+        raise KeyError(machine_id)
+
+
+def _inconsistencies(settings: AgentSettings) -> Iterator[tuple[Location, str]]:
+    machines: dict[str, int] = {}
+    for number, machine in enumerate(settings.machine):
+        if machine.id == AUTO:
+            yield ("machine", number, "id"), f"{AUTO!r} is kept for channels that name no machine; choose another id"
+        elif machine.id in machines:
+            yield ("machine", number, "id"), f"{machine.id!r} is the id of machine[{machines[machine.id]}] too"
+        machines.setdefault(machine.id, number)
+    sources: dict[str, int] = {}
+    heard: dict[str, str] = {}
+    for number, source in enumerate(settings.source):
+        if source.id in sources:
+            yield ("source", number, "id"), f"{source.id!r} is the id of source[{sources[source.id]}] too"
+        sources.setdefault(source.id, number)
+        indices: set[int] = set()
+        for position, channel in enumerate(source.channel):
+            at: Location = ("source", number, "channel", position)
+            if channel.index in indices:
+                yield (*at, "index"), f"channel {channel.index} of {source.id!r} is listed twice"
+            indices.add(channel.index)
+            if channel.machine == AUTO:
+                continue
+            if channel.machine not in machines:
+                known = ", ".join(map(repr, machines)) or "none"
+                yield (*at, "machine"), f"no [[machine]] has the id {channel.machine!r}; known: {known}"
+            elif channel.machine in heard:
+                yield (
+                    (*at, "machine"),
+                    f"{channel.machine!r} is heard by {heard[channel.machine]} already; one channel each",
+                )
+            heard.setdefault(channel.machine, f"source[{number}].channel[{position}]")
