@@ -82,7 +82,7 @@ def explain(error: ErrorDetails, root: type[BaseModel]) -> list[tuple[Location, 
         message = unknown_key(str(location[-1]), table.fields if table else ())
     elif kind == "missing":
         field = table.fields.get(str(location[-1])) if table else None
-        message = f"missing; {field.description if field else ''}"
+        message = f"missing; it says: {field.description if field else ''}"
     elif kind == "union_tag_not_found":
         return [((*location, "kind"), f"missing; one of {', '.join(map(repr, _kinds(error['loc'], root)))}")]
     elif kind in ("union_tag_invalid", "literal_error"):

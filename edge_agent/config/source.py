@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edge_agent.config.base import Identifier, Section
 
@@ -41,10 +41,16 @@ class MicrophoneSection(_SourceSection):
     device: str = Field(
         min_length=1,
         max_length=256,
-        pattern=r".*\D.*",
         description="Device as `edge-agent devices` names it: USB path, vendor:product:serial, card id; no bare index.",
         examples=["usb:1-1.2"],
     )
+
+    @field_validator("device")
+    @classmethod
+    def _outlives_a_reboot(cls, device: str) -> str:
+        if device.strip().isdecimal():
+            raise ValueError("a bare index changes at reboot; take a name that `edge-agent devices` lists")
+        return device
 
 
 class ReplaySection(_SourceSection):

@@ -49,7 +49,7 @@ MISTAKES = {
         " [[machine]] has the id 'x'; known: none"),
     "same id": (FAN + FAN, "a.toml:4: machine[1].id: 'fan_1' is the id of machine[0] too"),
     "bare index": ("[[source]]\nid = 'm'\nkind = 'microphone'\ndevice = '0'\nchannel = [{machine = 'auto'}]",
-        "a.toml:4: source[0].device: must match .*\\D.*, not '0'"),
+        "a.toml:4: source[0].device: a bare index changes at reboot; take a name that `edge-agent devices` lists, not '0'"),
     "syntax": ("[mqtt]\nport = = 1", "a.toml:2: is not TOML: Invalid value"),
     "open string at the end": ('[mqtt]\nhost = "', "a.toml:2: is not TOML: Unterminated string"),
     "huge number": ("[window]\nhop_s = 1" + "0" * 400, "a.toml:2: window.hop_s: "),
@@ -80,7 +80,7 @@ ENVIRONMENT_MISTAKES = {
     "below a leaf": ({"EDGE_AGENT__MQTT__PORT__X": "1"}, "EDGE_AGENT__MQTT__PORT__X: mqtt.port.x: unknown key; mqtt.port"
         " is a single value"),
     "not JSON": ({"EDGE_AGENT__MQTT": "hunter2"}, "EDGE_AGENT__MQTT: mqtt: must be JSON when it is set as a whole"),
-    "missing key of a new item": ({"EDGE_AGENT__MACHINE__0__TYPE": "fan"}, "EDGE_AGENT__MACHINE__0__TYPE: machine[0].id: missing; Name of"
+    "missing key of a new item": ({"EDGE_AGENT__MACHINE__0__TYPE": "fan"}, "EDGE_AGENT__MACHINE__0__TYPE: machine[0].id: missing; it says: Name of"
         " the machine, unique on this gateway."),
 }  # fmt: skip
 
