@@ -73,6 +73,9 @@ class SimulatedSection(_SourceSection):
 
     kind: Literal["simulated"] = Field(description="A physical model of the machines.", examples=["simulated"])
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same sound.")
+    machine_type: Identifier = Field(
+        default="fan", description="Kind of machine that is simulated where its [[machine]] has the type generic."
+    )
     fault: Identifier = Field(default="none", description="Fault that is simulated.")
     fault_after_s: float = Field(default=600.0, ge=0.0, le=31_536_000.0, description="Sound seconds before the fault.")
     severity: float = Field(default=0.5, ge=0.0, le=1.0, description="How far the fault has gone, 0 to 1.")
