@@ -197,7 +197,7 @@ def _check_container(path: Path, file: BinaryIO) -> str:
 
 def _open_soundfile(path: Path, file: BinaryIO) -> Any:  # noqa: ANN401 (soundfile has no types)
     soundfile = _soundfile()
-    file.seek(0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)  # not file.seek, which may only move within its buffer
     try:
         # By descriptor: the very file that was checked, whatever its path names by now. It stays ours to close, as
         # libsndfile's way of closing it depends on how far opening got.

@@ -1,0 +1,34 @@
+"""Runs the contract over every source there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from edge_agent.capture.microphone import MicrophoneSource
+from edge_agent.capture.raw_stream import DeviceSettings
+from edge_agent.capture.replay import FileSource, StreamSource
+from tests.capture.conftest import WriteSound
+from tests.capture.contract import CHECKS, MakeSource
+
+
+@pytest.fixture(params=["mono", "tiny_blocks", "two_of_four", "stream", "microphone"])
+def make_source(request: pytest.FixtureRequest, write_sound: WriteSound) -> MakeSource:
+    if request.param == "microphone":
+        request.getfixturevalue("pulse")
+        return lambda: MicrophoneSource("press-1", DeviceSettings("mic1", rate_hz=16_000))
+    mono = write_sound("mono.wav")
+    four = write_sound("four.flac", channels=4, rate_hz=48_000)
+    makers: dict[str, MakeSource] = {
+        "mono": lambda: FileSource(mono),
+        "tiny_blocks": lambda: FileSource(mono, block_samples=1),
+        "two_of_four": lambda: FileSource(four, channels=(3, 1), block_samples=160),
+        "stream": lambda: StreamSource([mono, mono], block_samples=900),
+    }
+    return makers[request.param]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_source_keeps_the_contract(check: Callable[[MakeSource], None], make_source: MakeSource) -> None:
+    check(make_source)
