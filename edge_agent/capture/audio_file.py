@@ -170,13 +170,12 @@ def open_regular(path: Path) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(path, f"cannot be opened ({reason})", "check the path and its rights") from error
-    file = os.fdopen(descriptor, "rb")
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-        file.close()
+        os.close(descriptor)
         what = "is empty" if stat.S_ISREG(status.st_mode) else "is not a regular file"
         raise InputError(path, what, "give a recording")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _check_container(path: Path, file: BinaryIO) -> str:
