@@ -28,7 +28,7 @@ class Encoded:
 
 
 def standardise(log_mel_db: FloatArray, spec: InputSpec) -> FloatArray:
-    """Level removal and scaling of patches: the one place, for training and for the agent.
+    """Level removal, scaling and clipping of patches: the one place, for training and for the agent.
 
     The level is what the gain of a microphone changes; a patch less its own mean is the same at any gain.
 
@@ -49,6 +49,8 @@ def standardise(log_mel_db: FloatArray, spec: InputSpec) -> FloatArray:
         offset = offset + log_mel_db.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
     values: FloatArray = np.subtract(log_mel_db, offset, dtype=np.float32)
     values *= np.float32(1.0 / spec.std_db)
+    if spec.clip is not None:
+        np.clip(values, -spec.clip, spec.clip, out=values)
     return values
 
 

@@ -49,7 +49,7 @@ class InputSpec(_Strict):
     `patch` models take one patch of `frames` frames at a time; `stacked_frames` models take every run of `frames`
     consecutive frames as one vector (five frames of 128 bands are the 640 values of the MLPerf Tiny autoencoder).
     A value is `(log_mel_db - level - mean_db[band]) / std_db`, where `level` is the mean of the whole patch if
-    `remove_level`, else 0. Its quantisation is in the model file.
+    `remove_level`, else 0, and is clipped to +-`clip` where that is given. Its quantisation is in the model file.
     """
 
     layout: Literal["patch", "stacked_frames"]
@@ -58,6 +58,7 @@ class InputSpec(_Strict):
     remove_level: bool
     mean_db: float | Annotated[tuple[float, ...], Field(min_length=1, max_length=1024)] = 0.0
     std_db: Annotated[float, Field(gt=0)] = 1.0
+    clip: Annotated[float, Field(gt=0)] | None = None
 
 
 class OutputSpec(_Strict):

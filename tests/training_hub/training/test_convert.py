@@ -1,0 +1,90 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+pytest.importorskip("tensorflow", reason="needs the train extra")
+keras = pytest.importorskip("keras", reason="needs the train extra")
+
+from edge_agent.inference.runtime import TFLiteModel  # noqa: E402  # after the skips
+from training_hub.cli import main  # noqa: E402
+from training_hub.training.architecture import Architecture, Block  # noqa: E402
+from training_hub.training.convert import Precision, convert  # noqa: E402
+from training_hub.training.errors import TrainingError  # noqa: E402
+from training_hub.training.keras_net import build_keras_net  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+NET = Architecture(stem_channels=4, stem_kernel=4, blocks=(Block(8, 2), Block(8, 2)), embedding=6)
+INPUTS = np.random.default_rng(0).normal(0, 1, (60, 64, 128, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> "keras.Model":
+    keras.utils.set_random_seed(0)
+    return build_keras_net(NET, 5)
+
+
+@pytest.mark.parametrize("form", ["net.keras", "net.h5", "saved"])
+def test_every_form_converts_to_integers_throughout(model: "keras.Model", tmp_path: Path, form: str) -> None:
+    path = tmp_path / form
+    model.export(path, verbose=False) if form == "saved" else model.save(path)
+    conversion = convert(path, INPUTS)
+    runtime = TFLiteModel(conversion.content)
+    assert {spec.dtype for spec in (runtime.input, *runtime.outputs)} == {np.dtype(np.int8)}
+    assert {d.name: d.size for d in conversion.deviations} == {"embedding": 6, "logits": 5}
+    for deviation in conversion.deviations:
+        assert 0 < deviation.relative < 0.1
+        assert deviation.cosine > 0.99
+        assert runtime.outputs[deviation.tensor].size == deviation.size
+
+
+def test_float_conversion_deviates_by_rounding_only(model: "keras.Model", tmp_path: Path) -> None:
+    model.save(tmp_path / "net.keras")
+    conversion = convert(tmp_path / "net.keras", INPUTS, Precision.FLOAT32)
+    assert all(deviation.relative < 1e-4 for deviation in conversion.deviations)
+
+
+def test_outputs_of_equal_size_are_told_apart_by_their_values(tmp_path: Path) -> None:
+    inputs = keras.Input((8,))
+    outputs = {"b": keras.layers.Dense(4)(inputs), "a": keras.layers.Dense(4)(inputs)}
+    keras.Model(inputs, outputs).save(tmp_path / "two.keras")
+    values = np.random.default_rng(1).normal(0, 1, (50, 8)).astype(np.float32)
+    assert all(deviation.cosine > 0.99 for deviation in convert(tmp_path / "two.keras", values).deviations)
+
+
+def test_stored_code_is_refused(tmp_path: Path) -> None:
+    inputs = keras.Input((8,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "evil.keras")
+    with pytest.raises(TrainingError, match=r"evil\.keras"):
+        convert(tmp_path / "evil.keras", np.ones((50, 8), np.float32))
+
+
+@pytest.mark.parametrize("name", ["absent.keras", "text.keras", "text.h5"])
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, name: str) -> None:
+    if name.startswith("text"):
+        (tmp_path / name).write_text("hello")
+    with pytest.raises(TrainingError, match=name):
+        convert(tmp_path / name, INPUTS)
+
+
+def test_too_few_inputs_or_the_wrong_shape(model: "keras.Model", tmp_path: Path) -> None:
+    model.save(tmp_path / "net.keras")
+    with pytest.raises(TrainingError, match="5 representative inputs"):
+        convert(tmp_path / "net.keras", INPUTS[:5])
+    with pytest.raises(TrainingError, match="cannot be converted"):
+        convert(tmp_path / "net.keras", INPUTS[:, :32])
+
+
+def test_the_command_prints_the_deviation(
+    model: "keras.Model", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.save(tmp_path / "net.keras")
+    np.savez(tmp_path / "inputs.npz", inputs=INPUTS)
+    out = tmp_path / "out/net.tflite"
+    arguments = ["convert", str(tmp_path / "net.keras"), "--representative", str(tmp_path / "inputs.npz")]
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert "cosine" in capsys.readouterr().out
+    assert out.read_bytes()[4:8] == b"TFL3"

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_agent.signal.settings import SignalSettings
+from training_hub.training.dataset import Mix, TrainingSet, build_training_set, held_out_patches, load_recordings
+from training_hub.training.errors import TrainingError
+from training_hub.training.feature_cache import FeatureCache
+from training_hub.training.recording import Recording
+from training_hub.training.simulated import SimulationPlan
+
+SMALL = SimulationPlan(machines_per_type=1, recordings=2, recording_s=3.0, idle_every=2, noises=2)
+
+
+def test_labels_are_sorted_and_background_is_none(training_set: TrainingSet) -> None:
+    assert [label.machine_id for label in training_set.labels] == ["sim_m0", "sim_m1", "sim_m2", "sim_m3"]
+    assert set(training_set.train.labels) == {0, 1, 2, 3}
+    assert set(training_set.noise.labels) == {-1}
+
+
+def test_the_layout_holds_every_frame_of_every_training_recording(
+    training_set: TrainingSet, recordings: list[Recording]
+) -> None:
+    corpus = training_set.train
+    assert len(corpus.frames) == corpus.lengths.sum() == 16 * 120
+    by_bytes = {r.log_mel_db.tobytes(): r.machine_id for r in recordings}
+    for start, length, label in zip(corpus.starts, corpus.lengths, corpus.labels, strict=True):
+        machine = by_bytes[corpus.frames[start : start + length].tobytes()]
+        assert machine == training_set.labels[label].machine_id
+
+
+def test_recordings_shorter_than_a_patch_are_counted(recordings: list[Recording]) -> None:
+    from dataclasses import replace
+
+    short = replace(recordings[0], name="short", log_mel_db=recordings[0].log_mel_db[:63])
+    assert build_training_set([*recordings, short], SignalSettings()).skipped == 1
+
+
+def test_too_little_to_train_on_is_an_error(recordings: list[Recording]) -> None:
+    with pytest.raises(TrainingError, match="1 machines"):
+        build_training_set([r for r in recordings if r.machine_id in ("sim_m0", "noise_0")], SignalSettings())
+    with pytest.raises(TrainingError, match="0 background"):
+        build_training_set([r for r in recordings if not r.is_background], SignalSettings())
+
+
+def test_simulated_machines_alone_make_a_training_set(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    recordings = load_recordings(Mix.CLEAN, cache, data=None, plan=SMALL)
+    data = build_training_set(recordings, cache.settings)
+    assert len(data.labels) == 7
+    assert {source.name for source in data.sources} == {"simulated machines and noise"}
+    again = load_recordings(Mix.CLEAN, FeatureCache(tmp_path / "other"), data=None, plan=SMALL)
+    for first, second in zip(recordings, again, strict=True):
+        np.testing.assert_array_equal(first.log_mel_db, second.log_mel_db)
+
+
+def test_held_out_patches_lie_on_the_agents_grid(recordings: list[Recording]) -> None:
+    patches = held_out_patches(recordings[0], SignalSettings())
+    np.testing.assert_array_equal(patches[1], recordings[0].log_mel_db[32:96].astype(np.float32))
+    assert len(patches) == 2
