@@ -1,0 +1,224 @@
+"""One MQTT connection from CONNECT to its end, driven by one thread."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections import deque
+from dataclasses import dataclass
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.mqtt_settings import MqttSettings
+
+_UNSUPPORTED_PROTOCOL = 132
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The broker accepted; its own limits, None where it named none."""
+
+    receive_maximum: int | None
+    maximum_packet_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker said no to CONNECT."""
+
+    reason: str
+    protocol_unsupported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The broker answered a publish; `refusal` is None when it has the event."""
+
+    mid: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The connection ended."""
+
+    reason: str
+
+
+Signal = Connected | Refused | Acked | Closed
+"""What a connection has to tell; commands will join it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A retained publish that no outbox keeps: birth, goodbye or will."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """Wraps one paho client, used once, without paho's thread: its callbacks only append to a queue.
+
+    With its own thread paho would run callbacks beside the owner, die silently of an exception in one, and keep
+    messages of its own to repeat; here the outbox alone decides what is repeated.
+
+    Args:
+        settings: Where to.
+        client_id: Who.
+        mqtt5: MQTT 5, or 3.1.1.
+        will: What the broker says when the connection is lost.
+        wake: Socket that becomes readable when `poll` should return early; drained here.
+    """
+
+    def __init__(
+        self, settings: MqttSettings, *, client_id: str, mqtt5: bool, will: Letter, wake: socket.socket
+    ) -> None:
+        self._settings = settings
+        self._mqtt5 = mqtt5
+        self._wake = wake
+        self._signals: deque[Signal] = deque()
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if mqtt5 else True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = settings.connect_timeout_s
+        client.max_inflight_messages_set(settings.in_flight + 2)  # birth and goodbye beside the events
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password)
+        if settings.tls is not None:
+            client.tls_set_context(settings.tls.context())
+        properties = None
+        if mqtt5:
+            properties = _properties(PacketTypes.WILLMESSAGE)
+            properties.WillDelayInterval = settings.will_delay_s
+        client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        self._client = client
+
+    def open(self) -> None:
+        """Connect and send CONNECT; the answer comes from `poll`.
+
+        Raises:
+            DeliveryError: The broker cannot be reached.
+        """
+        properties = None
+        if self._mqtt5:
+            # A will is due when its delay or the session ends, whichever comes first (MQTT 5, 3.1.3.2.2): the
+            # session must last as long as the delay, and be taken up again, or the delay does nothing.
+            properties = _properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = self._settings.will_delay_s
+        try:
+            self._client.connect(
+                self._settings.host,
+                self._settings.port,
+                keepalive=self._settings.keepalive_s,
+                clean_start=False if self._mqtt5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=properties,
+            )
+        except (OSError, ValueError) as error:
+            where = f"{self._settings.host}:{self._settings.port}"
+            raise DeliveryError(Failure.CONNECT, f"MQTT broker {where} cannot be reached: {error}") from error
+
+    def poll(self, timeout_s: float) -> list[Signal]:
+        """Serve the socket for at most `timeout_s` and return what happened, in order."""
+        sock = self._client.socket()
+        if sock is not None and not self._signals:
+            fileno = sock.fileno()
+            pending = getattr(sock, "pending", None)
+            if pending is not None and pending():
+                timeout_s = 0.0  # TLS has decrypted more than was read: select would not see it
+            writing = [fileno] if self._client.want_write() else []
+            wake = self._wake.fileno()
+            readable, writable, _ = select.select([fileno, wake], writing, [], max(0.0, timeout_s))
+            if wake in readable:
+                drain(self._wake)
+            if fileno in readable or (pending is not None and pending()):
+                self._client.loop_read()
+            if writable:
+                self._client.loop_write()
+            self._client.loop_misc()
+        if self._client.socket() is None and not any(isinstance(s, Closed | Refused) for s in self._signals):
+            self._signals.append(Closed("connection lost"))
+        signals = list(self._signals)
+        self._signals.clear()
+        return signals
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool, expires: bool) -> int:
+        """Send with QoS 1 and return the id that `Acked` will carry.
+
+        Raises:
+            DeliveryError: The connection is gone.
+        """
+        properties = None
+        if self._mqtt5:
+            properties = _properties(PacketTypes.PUBLISH)
+            properties.ContentType = "application/cloudevents+json"
+            properties.PayloadFormatIndicator = 1
+            if expires:
+                properties.MessageExpiryInterval = self._settings.result_expiry_s
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            raise DeliveryError(Failure.CONNECT, f"cannot send to {topic}: {paho.error_string(info.rc)}")
+        return info.mid
+
+    def close(self) -> None:
+        """Say goodbye if that is possible, and free the socket. The broker then keeps the will to itself."""
+        try:
+            self._client.disconnect()
+            if self._client.want_write():
+                self._client.loop_write()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the socket without a word; the will follows."""
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _on_connect(
+        self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._signals.append(Refused(str(code), code.value == _UNSUPPORTED_PROTOCOL))
+            return
+        self._signals.append(
+            Connected(
+                getattr(properties, "ReceiveMaximum", None),
+                getattr(properties, "MaximumPacketSize", None),
+            )
+        )
+
+    def _on_disconnect(
+        self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._signals.append(Closed(str(code)))
+
+    def _on_publish(
+        self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: Properties
+    ) -> None:
+        self._signals.append(Acked(mid, str(code) if code.is_failure else None))
+
+
+def _properties(packet_type: int) -> Properties:
+    return Properties(packet_type)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+
+
+def drain(wake: socket.socket) -> None:
+    """Empty a non-blocking wake-up socket."""
+    try:
+        while wake.recv(4096):
+            pass
+    except BlockingIOError:
+        pass

@@ -1,0 +1,123 @@
+"""Which events go next over one connection. No clock and no network of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge_agent.delivery.events import as_replayed
+from edge_agent.delivery.message import Priority
+from edge_agent.delivery.outbox import Outbox, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event to send now: its row, the payload to send, and whether it comes after the fact."""
+
+    row: Row
+    payload: bytes
+    replayed: bool
+
+
+class Dispatch:
+    """Orders what waits in an outbox for one connection, and knows what is under way.
+
+    Alarms go first, then states, then results of now, and last the backlog: the results that were accepted before
+    the connection was made, at a set rate and marked as replayed. Alarms and states are never overtaken by others
+    of their topic, for the last one that the broker gets is the one that it retains.
+
+    Args:
+        outbox: Where events wait.
+        window: Most events under way at once.
+        backlog_rate_per_s: Backlog events per second.
+        now_s: Monotonic time.
+    """
+
+    def __init__(self, outbox: Outbox, *, window: int, backlog_rate_per_s: float, now_s: float) -> None:
+        self._outbox = outbox
+        self._window = window
+        self._rate_per_s = backlog_rate_per_s
+        self._tokens = 1.0
+        self._refilled_s = now_s
+        self._boundary = outbox.last_seq
+        self._alarm_cursor = 0
+        self._state_cursor = 0
+        self._live_cursor = self._boundary
+        self._backlog_cursor = 0
+        self._under_way: set[int] = set()
+        self._backlog_done = False
+
+    @property
+    def under_way(self) -> int:
+        """Events sent and not acknowledged."""
+        return len(self._under_way)
+
+    def take(self, now_s: float) -> list[Outgoing]:
+        """What to send now; it counts as under way from here on.
+
+        Raises:
+            DeliveryError: The outbox cannot be read; nothing changed.
+        """
+        chosen: list[Outgoing] = []
+        room = self._window - len(self._under_way)
+        if room > 0:
+            rows = self._outbox.read(Priority.ALARM, after_seq=self._alarm_cursor, limit=room)
+            self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor)
+        if room > len(chosen):
+            rows = self._outbox.read(Priority.STATE, after_seq=self._state_cursor, limit=room - len(chosen))
+            self._state_cursor = self._choose(rows, chosen, self._state_cursor)
+        if room > len(chosen):
+            rows = self._outbox.read(Priority.RESULT, after_seq=self._live_cursor, limit=room - len(chosen))
+            self._live_cursor = self._choose(rows, chosen, self._live_cursor)
+        if room > len(chosen) and not self._backlog_done:
+            self._take_backlog(now_s, room - len(chosen), chosen)
+        return chosen
+
+    def acknowledged(self, seq: int) -> None:
+        """The broker has the event; its place is free."""
+        self._under_way.discard(seq)
+
+    def backlog_wait_s(self, now_s: float) -> float | None:
+        """Time until the next backlog event may go; None when there is no backlog to wait for."""
+        if self._backlog_done:
+            return None
+        return max(0.0, (1.0 - self._tokens) / self._rate_per_s - (now_s - self._refilled_s))
+
+    def live_is_empty(self) -> bool:
+        """Whether nothing but backlog waits to be sent; what is under way counts as waiting.
+
+        Raises:
+            DeliveryError: The outbox cannot be read.
+        """
+        lanes = (
+            (Priority.ALARM, self._alarm_cursor),
+            (Priority.STATE, self._state_cursor),
+            (Priority.RESULT, self._live_cursor),
+        )
+        return not self._under_way and not any(
+            self._outbox.read(priority, after_seq=cursor, limit=1) for priority, cursor in lanes
+        )
+
+    def _choose(self, rows: Iterable[Row], chosen: list[Outgoing], cursor: int) -> int:
+        for row in rows:
+            replayed = row.seq <= self._boundary
+            payload = as_replayed(row.message.payload) if replayed else row.message.payload
+            chosen.append(Outgoing(row, payload, replayed))
+            self._under_way.add(row.seq)
+            cursor = row.seq
+        return cursor
+
+    def _take_backlog(self, now_s: float, room: int, chosen: list[Outgoing]) -> None:
+        # A bucket of one second: after a pause at most that much goes at once.
+        burst = max(1.0, self._rate_per_s)
+        self._tokens = min(burst, self._tokens + (now_s - self._refilled_s) * self._rate_per_s)
+        self._refilled_s = now_s
+        limit = min(room, int(self._tokens))
+        if limit < 1:
+            return
+        rows = self._outbox.read(
+            Priority.RESULT, after_seq=self._backlog_cursor, through_seq=self._boundary, limit=limit
+        )
+        self._backlog_done = len(rows) < limit
+        self._backlog_cursor = self._choose(rows, chosen, self._backlog_cursor)
+        self._tokens -= len(rows)

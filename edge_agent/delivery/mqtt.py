@@ -1,0 +1,304 @@
+"""The publisher: one thread that owns the connection to the broker and empties the outbox into it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_agent.delivery.connection import Connection, Letter, drain
+from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.message import Message
+from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
+from edge_agent.delivery.outbox import Outbox
+from edge_agent.delivery.session import DeliveryListener, Session
+from edge_agent.delivery.topics import Topics
+
+__all__ = ["DeliveryListener", "MqttSettings", "Publisher", "PublisherStats", "StatusLetters", "TlsSettings"]
+
+_log = logging.getLogger(__name__)
+_POLL_S = 0.5
+_MAINTAIN_EVERY_S = 60.0
+_GOODBYE_TIMEOUT_S = 2.0
+
+
+class StatusLetters(Protocol):
+    """Makes the payloads of the status topic, each a whole `status` event with its own id."""
+
+    def birth(self) -> bytes:
+        """The gateway is here."""
+
+    def goodbye(self) -> bytes:
+        """The gateway was stopped in order."""
+
+    def will(self) -> bytes:
+        """The gateway is lost; made at connect, said by the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStats:
+    """What the publisher did since it was started.
+
+    Attributes:
+        connected: Whether the broker is reached now.
+        connects: Connections that the broker accepted.
+        published: Events acknowledged.
+        replayed: Those of them that came from the backlog.
+        failed: Failed attempts to connect or send, by reason, as pairs.
+        in_flight: Events sent and not acknowledged now.
+    """
+
+    connected: bool
+    connects: int
+    published: int
+    replayed: int
+    failed: tuple[tuple[Failure, int], ...]
+    in_flight: int
+
+
+class Publisher:
+    """Sends every event of an outbox with QoS 1 and deletes it when the broker has it.
+
+    The broker may be absent at the start, vanish and come back: it is tried again for ever, after waits that double
+    from `backoff_min_s` to `backoff_max_s` with jitter, and the log gets one line per change. Events are delivered at
+    least once; a repeat carries the same id.
+
+    Args:
+        settings: How to reach the broker.
+        topics: Where the status goes, and who this is.
+        outbox: What to send.
+        letters: Makes the status payloads.
+        jitter: Random number in [0, 1) for each wait.
+        wall_ns: Wall time while the clock is synchronised, else None; for the outbox's age limit.
+        listener: Told of every event, for metrics.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        topics: Topics,
+        outbox: Outbox,
+        letters: StatusLetters,
+        *,
+        jitter: Callable[[], float],
+        wall_ns: Callable[[], int | None],
+        listener: DeliveryListener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._outbox = outbox
+        self._letters = letters
+        self._jitter = jitter
+        self._wall_ns = wall_ns
+        self._listener = listener
+        self._clock = clock
+        self._client_id = settings.client_id or f"edge-agent-{topics.site}-{topics.gateway}"
+        self._mqtt5 = settings.protocol != "3.1.1"
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._drain_until_s = 0.0
+        self._maintained_s = clock()
+        self._waits = 0
+        self._connected: bool | None = None
+        self._connects = 0
+        self._published = 0
+        self._replayed = 0
+        self._failed: dict[Failure, int] = {}
+        self._in_flight = 0
+
+    def start(self) -> None:
+        """Start the owner thread."""
+        self._thread = threading.Thread(target=self._run, name="mqtt-publisher", daemon=True)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Say that the outbox has something new; from any thread."""
+        try:
+            self._wake_writer.send(b"\0")
+        except BlockingIOError:
+            pass  # full: it will wake up anyway
+        except OSError:
+            pass  # closed: it has stopped
+
+    def stop(self, drain_timeout_s: float = 5.0) -> bool:
+        """Send what is new for at most `drain_timeout_s`, say goodbye, and end the thread.
+
+        Returns:
+            Whether the thread has ended. What was not sent stays in the outbox.
+        """
+        self._drain_until_s = self._clock() + drain_timeout_s
+        self._stopping.set()
+        self.notify()
+        if self._thread is None:
+            return True
+        self._thread.join(drain_timeout_s + _GOODBYE_TIMEOUT_S + self._settings.connect_timeout_s)
+        ended = not self._thread.is_alive()
+        if ended:
+            self._wake_reader.close()
+            self._wake_writer.close()
+        return ended
+
+    @property
+    def alive(self) -> bool:
+        """Whether the owner thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stats(self) -> PublisherStats:
+        """What was done so far; from any thread."""
+        return PublisherStats(
+            connected=bool(self._connected),
+            connects=self._connects,
+            published=self._published,
+            replayed=self._replayed,
+            failed=tuple(self._failed.copy().items()),
+            in_flight=self._in_flight,
+        )
+
+    # The listener's methods: the session tells the publisher, which counts and passes on.
+
+    def published(self, message: Message, *, replayed: bool) -> None:
+        """Count an event that the broker has."""
+        self._published += 1
+        self._replayed += replayed
+        if self._listener is not None:
+            self._listener.published(message, replayed=replayed)
+
+    def failed(self, failure: Failure) -> None:
+        """Count an attempt that failed."""
+        self._failed[failure] = self._failed.get(failure, 0) + 1
+        if self._listener is not None:
+            self._listener.failed(failure)
+
+    def connection_changed(self, *, connected: bool) -> None:
+        """Remember whether the broker is reached."""
+        self._connected = connected
+        self._connects += connected
+        if self._listener is not None:
+            self._listener.connection_changed(connected=connected)
+
+    # Everything below runs in the owner thread.
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                cause = self._connect_and_serve()
+            except DeliveryError as error:
+                self.failed(error.failure)
+                cause = str(error)
+            except Exception:
+                # A defect must not end delivery for ever: it is logged whole, counted, and the connection made anew.
+                _log.exception("the MQTT connection failed in an unexpected way")
+                self.failed(Failure.CONNECT)
+                cause = "internal error"
+            if self._stopping.is_set():
+                break
+            self._lost(cause)
+            self._wait_before_retry()
+        self._in_flight = 0
+        if self._connected:
+            self.connection_changed(connected=False)
+        _log.info("MQTT publisher stopped")
+
+    def _connect_and_serve(self) -> str:
+        connection = Connection(
+            self._settings,
+            client_id=self._client_id,
+            mqtt5=self._mqtt5,
+            will=Letter(self._topics.status, self._letters.will()),
+            wake=self._wake_reader,
+        )
+        try:
+            connection.open()
+            session = Session(
+                connection,
+                self._outbox,
+                self._settings,
+                birth=Letter(self._topics.status, self._letters.birth()),
+                listener=self,
+                clock=self._clock,
+            )
+            self._serve(session)
+            if session.end is None:
+                self._say_goodbye(session)
+                connection.close()
+        finally:
+            connection.abort()
+            self._in_flight = 0
+        if not session.established:
+            self._change_protocol(session)
+        return session.end or "stopped"
+
+    def _serve(self, session: Session) -> None:
+        announced = False
+        while session.end is None:
+            session.step(_POLL_S)
+            self._in_flight = session.in_flight
+            if session.established and not announced:
+                announced = True
+                self._reached()
+            if session.settled:
+                self._waits = 0
+            self._maintain()
+            if self._stopping.is_set() and (session.drained() or self._clock() >= self._drain_until_s):
+                return
+
+    def _say_goodbye(self, session: Session) -> None:
+        deadline_s = self._clock() + _GOODBYE_TIMEOUT_S
+        if not session.established:
+            return
+        session.say(Letter(self._topics.status, self._letters.goodbye()))
+        while not session.settled and session.end is None and self._clock() < deadline_s:
+            session.step(0.1)
+
+    def _change_protocol(self, session: Session) -> None:
+        """Try the other version next: some brokers refuse MQTT 5 by a code, others just hang up."""
+        if self._settings.protocol != "auto":
+            return
+        if session.protocol_unsupported:
+            self._mqtt5 = False
+            self._waits = 0
+        elif session.end is not None and not session.end.startswith("refused"):
+            self._mqtt5 = not self._mqtt5
+
+    def _reached(self) -> None:
+        self.connection_changed(connected=True)
+        version = "5" if self._mqtt5 else "3.1.1"
+        _log.info("connected to MQTT broker %s:%d, version %s", self._settings.host, self._settings.port, version)
+
+    def _lost(self, cause: str) -> None:
+        if self._connected is False:
+            return
+        _log.warning(
+            "no connection to MQTT broker %s:%d (%s); events wait in the outbox",
+            self._settings.host,
+            self._settings.port,
+            cause,
+        )
+        self.connection_changed(connected=False)
+
+    def _wait_before_retry(self) -> None:
+        wait_s = min(self._settings.backoff_max_s, self._settings.backoff_min_s * 2 ** min(self._waits, 16))
+        self._waits += 1
+        until_s = self._clock() + wait_s * (0.5 + 0.5 * self._jitter())
+        while not self._stopping.is_set() and (left_s := until_s - self._clock()) > 0:
+            self._stopping.wait(min(left_s, _MAINTAIN_EVERY_S))
+            self._maintain()
+        drain(self._wake_reader)
+
+    def _maintain(self) -> None:
+        if self._clock() - self._maintained_s < _MAINTAIN_EVERY_S:
+            return
+        self._maintained_s = self._clock()
+        try:
+            self._outbox.maintain(self._wall_ns())
+        except DeliveryError as error:
+            self.failed(error.failure)

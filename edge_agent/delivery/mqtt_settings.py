@@ -1,0 +1,106 @@
+"""How to reach the broker."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edge_agent.delivery.errors import DeliveryError, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Certificates of a TLS connection; files are read at every connect, so they may be renewed while running.
+
+    Attributes:
+        ca_file: Authorities trusted; None for those of the system.
+        cert_file: The gateway's own certificate, for brokers that ask for one.
+        key_file: Its key.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """A context that checks the broker's certificate and name, TLS 1.2 or newer.
+
+        Raises:
+            DeliveryError: A file is missing or is no certificate or key.
+        """
+        try:
+            context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            files = [str(path) for path in (self.ca_file, self.cert_file, self.key_file) if path is not None]
+            raise DeliveryError(
+                Failure.INVALID, f"TLS files {', '.join(files)} of the broker cannot be used: {error}"
+            ) from error
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How to reach the broker and how fast to send.
+
+    Attributes:
+        host: Name or address.
+        port: 1883, or 8883 with TLS.
+        client_id: Must differ between gateways; empty for `edge-agent-<site>-<gateway>`.
+        username: None for none.
+        password: Never shown or logged.
+        tls: None for a plain connection.
+        protocol: `auto` begins with MQTT 5 and falls back to 3.1.1 when the broker does not know it.
+        keepalive_s: A dead connection is noticed after at most 1.5 times this.
+        connect_timeout_s: For TCP, TLS and the broker's answer, each.
+        ack_timeout_s: A broker that acknowledges nothing for this long is reconnected.
+        in_flight: Most events sent and not acknowledged; a smaller limit of the broker is kept.
+        backlog_rate_per_s: Events per second after an outage, beside those of now.
+        result_expiry_s: The broker drops undelivered results after this; alarms and states never (MQTT 5 only).
+        will_delay_s: The broker waits this long before it calls the gateway lost (MQTT 5 only).
+        backoff_min_s: First wait before connecting again; doubles each time.
+        backoff_max_s: Longest wait.
+    """
+
+    host: str = "localhost"
+    port: int = 1883
+    client_id: str = ""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsSettings | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    keepalive_s: int = 30
+    connect_timeout_s: float = 10.0
+    ack_timeout_s: float = 30.0
+    in_flight: int = 20
+    backlog_rate_per_s: float = 50.0
+    result_expiry_s: int = 7 * 86_400
+    will_delay_s: int = 10
+    backoff_min_s: float = 0.5
+    backoff_max_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        positive = {
+            "port": self.port,
+            "keepalive_s": self.keepalive_s,
+            "connect_timeout_s": self.connect_timeout_s,
+            "ack_timeout_s": self.ack_timeout_s,
+            "in_flight": self.in_flight,
+            "backlog_rate_per_s": self.backlog_rate_per_s,
+            "result_expiry_s": self.result_expiry_s,
+            "backoff_min_s": self.backoff_min_s,
+        }
+        for name, value in positive.items():
+            if value <= 0:
+                raise DeliveryError(Failure.INVALID, f"mqtt {name} {value} must be above 0")
+        if not self.backoff_min_s <= self.backoff_max_s <= 60:
+            raise DeliveryError(
+                Failure.INVALID, f"mqtt backoff_max_s {self.backoff_max_s} must be between backoff_min_s and 60"
+            )
+        if self.password is not None and self.username is None:
+            raise DeliveryError(Failure.INVALID, "mqtt password is set, but no username")

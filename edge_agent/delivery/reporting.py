@@ -1,0 +1,82 @@
+"""From what was heard to what goes on the wire."""
+
+from edge_agent.delivery.fields import rfc3339
+from edge_agent.delivery.result import (
+    AlarmRef,
+    Anomaly,
+    BandContribution,
+    BundleRef,
+    Candidate,
+    DetectorResult,
+    Identity,
+    InputFinding,
+    ResultData,
+)
+from edge_agent.detection.verdict import Verdict
+from edge_agent.inference.manifest import BundleRef as BundleIdentity
+from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.identity import Identity as HeardIdentity
+from edge_agent.pipeline.listener import Heard
+
+
+def bundle_reference(bundle: BundleIdentity) -> BundleRef:
+    """The bundle as events name it."""
+    return BundleRef(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
+
+
+def result_data(
+    window: AnalysedWindow,
+    heard: Heard,
+    *,
+    start_ns: int,
+    bundle: BundleRef,
+    clock_synced: bool,
+    alarm: AlarmRef | None = None,
+    file: str | None = None,
+    clip: int | None = None,
+) -> ResultData:
+    """The data of a result event."""
+    verdict = heard.verdict
+    return ResultData(
+        machine=heard.machine_id,
+        window_start=rfc3339(start_ns),
+        window_s=window.duration_s,
+        coverage=min(1.0, window.coverage),
+        level_dbfs=None if window.level is None else window.level.rms_dbfs,
+        identity=None if heard.identity is None else _identity(heard.identity),
+        anomaly=None if verdict is None else anomaly_of(verdict),
+        state=heard.state.value,
+        alarm=alarm,
+        input_health=() if verdict is None else input_findings(verdict),
+        bundle=bundle,
+        clock_synced=clock_synced,
+        file=file,
+        clip=clip,
+    )
+
+
+def anomaly_of(verdict: Verdict) -> Anomaly:
+    """Score and explanation of a verdict."""
+    return Anomaly(
+        score=verdict.score,
+        threshold=verdict.threshold,
+        percentile=verdict.percentile,
+        detectors=tuple(
+            DetectorResult(name=d.name, score=d.score, neg_log10_p=d.neg_log10_p, share=d.share)
+            for d in verdict.detectors
+        ),
+        bands=tuple(BandContribution(centre_hz=b.centre_hz, contribution=b.contribution) for b in verdict.bands),
+    )
+
+
+def input_findings(verdict: Verdict) -> tuple[InputFinding, ...]:
+    """What is wrong with the input."""
+    return tuple(InputFinding(name=f.code.value, value=None, limit=None, text=f.message) for f in verdict.health)
+
+
+def _identity(identity: HeardIdentity) -> Identity:
+    return Identity(
+        label=identity.label,
+        confidence=identity.confidence,
+        top=tuple(Candidate(label=c.label, confidence=c.confidence) for c in identity.top),
+    )

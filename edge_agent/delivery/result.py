@@ -1,0 +1,145 @@
+"""The verdict on one window, as it goes on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edge_agent.delivery.fields import (
+    Count,
+    Finite,
+    Fraction,
+    Id,
+    Label,
+    Name,
+    NonNegative,
+    Percentile,
+    Positive,
+    Sha256,
+    Text,
+    Timestamp,
+    Ulid,
+    WireModel,
+)
+
+MachineState = Literal["normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown"]
+"""What one window says of its machine; `unknown` is a channel routed by identity that was not sure."""
+
+AlarmState = Literal[
+    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "shelved", "out_of_service"
+]
+"""States of ANSI/ISA-18.2, and `latched` for an alarm that waits to be reset."""
+
+_SCORED_STATES = ("normal", "suspect", "alarm")
+
+
+class Candidate(WireModel):
+    """One machine that the window may be of."""
+
+    label: Label
+    confidence: Fraction
+
+
+class Identity(WireModel):
+    """What the window sounds like, by the encoder's logits."""
+
+    label: Label
+    confidence: Fraction
+    top: Annotated[tuple[Candidate, ...], Field(max_length=16)]
+
+
+class DetectorResult(WireModel):
+    """What one detector found; `share` is its part of the fused score."""
+
+    name: Name
+    score: Finite
+    neg_log10_p: NonNegative
+    share: Finite
+
+
+class BandContribution(WireModel):
+    """What one third-octave band added to the score; negative: it spoke for normal."""
+
+    centre_hz: Positive
+    contribution: Finite
+
+
+class Anomaly(WireModel):
+    """The fused score with all that explains it; `percentile` is of the machine's own normal windows."""
+
+    score: Finite
+    threshold: Finite
+    percentile: Percentile
+    detectors: Annotated[tuple[DetectorResult, ...], Field(max_length=16)]
+    bands: Annotated[tuple[BandContribution, ...], Field(max_length=64)]
+
+
+class InputFinding(WireModel):
+    """Something wrong with the input, such as `dead` or `clipped`, with what was measured and its limit if any."""
+
+    name: Name
+    value: Finite | None
+    limit: Finite | None
+    text: Text
+
+
+class AlarmRef(WireModel):
+    """The alarm that the machine is in."""
+
+    id: Ulid
+    state: AlarmState
+
+
+class BundleRef(WireModel):
+    """The models that made the result."""
+
+    name: Label
+    version: Label
+    sha256: Sha256
+
+
+class ResultData(WireModel):
+    """The verdict on one window of one machine.
+
+    Attributes:
+        machine: Its id.
+        window_start: Wall time of the window's first sample.
+        window_s: Length; below the configured one only at the end of a recording.
+        coverage: Part of the window that was heard.
+        level_dbfs: Mean level; null for digital silence.
+        identity: What it sounds like; null where no patch was whole.
+        anomaly: Score and explanation; null only where the machine has no profile.
+        state: What the window says.
+        alarm: The machine's current alarm, if any.
+        input_health: What is wrong with the input; empty when nothing is.
+        bundle: The models.
+        clock_synced: Whether the wall clock was synchronised when the time was stamped.
+        file: Replay only: the recording.
+        clip: Replay of `.npz` only: index of the clip in it.
+        replayed: Sent from the backlog, after the fact.
+    """
+
+    machine: Id
+    window_start: Timestamp
+    window_s: Positive
+    coverage: Fraction
+    level_dbfs: Finite | None
+    identity: Identity | None
+    anomaly: Anomaly | None
+    state: MachineState
+    alarm: AlarmRef | None
+    input_health: Annotated[tuple[InputFinding, ...], Field(max_length=32)]
+    bundle: BundleRef
+    clock_synced: bool
+    file: Annotated[str, Field(max_length=4096)] | None = None
+    clip: Count | None = None
+    replayed: bool = False
+
+    @model_validator(mode="after")
+    def _anomaly_matches_state(self) -> ResultData:
+        if self.anomaly is None and self.state in _SCORED_STATES:
+            raise ValueError(f"state {self.state!r} of machine {self.machine!r} needs an anomaly score")
+        if self.anomaly is not None and self.state == "uncommissioned":
+            raise ValueError(f"machine {self.machine!r} cannot have an anomaly score and be uncommissioned")
+        return self

@@ -1,0 +1,81 @@
+"""The topics of one gateway; no name can smuggle a level or a wildcard into them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edge_agent.delivery.errors import DeliveryError, Failure
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Machine, source, site and gateway ids, and each level of the root."""
+
+_ID = re.compile(ID_PATTERN[1:-1])
+
+
+def _checked(kind: str, value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise DeliveryError(
+            Failure.INVALID,
+            f"{kind} {value!r} cannot be part of a topic: 1-64 of A-Z a-z 0-9 _ . -, a letter or digit first",
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of everything one gateway publishes and listens to.
+
+    Attributes:
+        root: First levels, shared by all sites; may hold `/`.
+        site: Id of the plant.
+        gateway: Id of this computer.
+
+    Raises:
+        DeliveryError: A part does not match `ID_PATTERN`.
+
+    >>> Topics("factory", "north", "gw1").machine_result("fan-1")
+    'factory/north/gw1/machine/fan-1/result'
+    """
+
+    root: str
+    site: str
+    gateway: str
+
+    def __post_init__(self) -> None:
+        """Check every level."""
+        for level in self.root.split("/"):
+            _checked("topic root", level)
+        _checked("site", self.site)
+        _checked("gateway", self.gateway)
+
+    @property
+    def base(self) -> str:
+        """What every topic of this gateway begins with, without the last slash."""
+        return f"{self.root}/{self.site}/{self.gateway}"
+
+    @property
+    def status(self) -> str:
+        """Birth and will; retained."""
+        return f"{self.base}/status"
+
+    @property
+    def commands(self) -> str:
+        """Filter of the commands to this gateway."""
+        return f"{self.base}/cmd/#"
+
+    def source_state(self, source: str) -> str:
+        """State of one source; retained."""
+        return f"{self.base}/source/{_checked('source', source)}/state"
+
+    def machine_result(self, machine: str) -> str:
+        """One event per window."""
+        return f"{self.base}/machine/{_checked('machine', machine)}/result"
+
+    def machine_alarm(self, machine: str) -> str:
+        """The machine's alarm; retained."""
+        return f"{self.base}/machine/{_checked('machine', machine)}/alarm"
+
+    def machine_health(self, machine: str) -> str:
+        """The machine's health assessment; retained."""
+        return f"{self.base}/machine/{_checked('machine', machine)}/health"

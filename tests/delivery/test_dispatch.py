@@ -1,0 +1,97 @@
+"""Order, window and rate, with time handed in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from edge_agent.delivery.dispatch import Dispatch, Outgoing
+from edge_agent.delivery.message import Message
+from edge_agent.delivery.outbox import MemoryOutbox
+from tests.delivery import samples
+
+
+def names(outgoing: list[Outgoing]) -> list[str]:
+    return [json.loads(each.payload)["subject"] for each in outgoing]
+
+
+KINDS: dict[str, Callable[[str], Message]] = {
+    "a": samples.alarm_message,
+    "s": samples.state_message,
+    "r": samples.result_message,
+}
+
+
+def put_all(outbox: MemoryOutbox, *names: str) -> None:
+    for name in names:
+        outbox.put(KINDS[name[0]](name))
+
+
+def test_alarms_then_states_then_results_of_now_then_backlog() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, "r-old", "s-old", "a-old")
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000, now_s=0.0)
+    put_all(outbox, "r-new", "s-new", "a-new")
+    taken = dispatch.take(1.0)
+    assert names(taken) == ["a-old", "a-new", "s-old", "s-new", "r-new", "r-old"]
+    assert [each.replayed for each in taken] == [True, False, True, False, False, True]
+    assert [json.loads(each.payload)["data"]["replayed"] for each in taken] == [each.replayed for each in taken]
+    assert dispatch.take(2.0) == []
+
+
+def test_the_window_bounds_what_is_under_way() -> None:
+    outbox = MemoryOutbox()
+    dispatch = Dispatch(outbox, window=2, backlog_rate_per_s=1000, now_s=0.0)
+    put_all(outbox, "r1", "r2", "r3")
+    first = dispatch.take(0.0)
+    assert names(first) == ["r1", "r2"]
+    assert dispatch.take(0.0) == []
+    dispatch.acknowledged(first[1].row.seq)
+    assert names(dispatch.take(0.0)) == ["r3"]
+    assert dispatch.under_way == 2
+
+
+def test_backlog_goes_at_its_rate_and_never_before_what_is_new() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, *[f"r-old{i}" for i in range(10)])
+    dispatch = Dispatch(outbox, window=100, backlog_rate_per_s=2.0, now_s=0.0)
+    assert len(dispatch.take(0.0)) == 1
+    assert dispatch.backlog_wait_s(0.0) == pytest.approx(0.5)
+    assert dispatch.take(0.4) == []
+    put_all(outbox, "r-new")
+    assert names(dispatch.take(0.55)) == ["r-new", "r-old1"]
+    assert len(dispatch.take(1000.0)) == 2  # a pause saves up one second of rate, no more
+    sent = 4
+    now_s = 1000.0
+    while dispatch.backlog_wait_s(now_s) is not None:
+        now_s += 0.5
+        sent += len(dispatch.take(now_s))
+    assert sent == 10
+    assert now_s == pytest.approx(1003.5, abs=0.51)
+
+
+def test_a_new_connection_begins_at_the_oldest_again() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, "r1", "r2")
+    for _ in range(2):
+        dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000, now_s=0.0)
+        dispatch.take(0.0)
+        assert sorted(names(dispatch.take(1.0))) == ["r2"]
+        assert dispatch.under_way == 2
+
+
+def test_live_is_empty_when_only_backlog_waits() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, "r1", "r2", "r3")
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=0.1, now_s=0.0)
+    assert dispatch.live_is_empty()
+    put_all(outbox, "r4")
+    assert not dispatch.live_is_empty()
+    taken = dispatch.take(0.0)
+    assert not dispatch.live_is_empty()
+    for each in taken:
+        outbox.delete([each.row.seq])
+        dispatch.acknowledged(each.row.seq)
+    assert dispatch.live_is_empty()

@@ -1,0 +1,212 @@
+"""What only a disk can do: damage, other processes, full file systems, failing writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.message import Priority
+from edge_agent.delivery.outbox import Dropped, OutboxLimits
+from edge_agent.delivery.sqlite_outbox import SqliteOutbox
+from tests.delivery import samples
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def all_ids(outbox: SqliteOutbox, priority: Priority = Priority.RESULT) -> list[str]:
+    return [row.message.event_id for row in outbox.read(priority, after_seq=0, limit=100_000)]
+
+
+def fill(outbox: SqliteOutbox, count: int) -> list[str]:
+    messages = [samples.result_message() for _ in range(count)]
+    for message in messages:
+        outbox.put(message)
+    return [message.event_id for message in messages]
+
+
+def test_every_commit_is_durable(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    db = outbox._db  # the pragmas are the promise
+    assert db is not None
+    assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    outbox.close()
+
+
+def test_the_file_keeps_its_cap(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, OutboxLimits(max_bytes=256 * 1024, reserve_bytes=4096))
+    fill(outbox, 400)
+    outbox.close()
+    assert path.stat().st_size <= 256 * 1024
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "truncated", "empty-of-sense", "other-schema"])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    fill(outbox, 100)
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    match damage:
+        case "header":
+            content[:16] = b"x" * 16
+        case "middle":
+            content[4096 : 4096 * 8] = os.urandom(4096 * 7)
+        case "truncated":
+            del content[len(content) // 2 :]
+        case "empty-of-sense":
+            content[:] = b"not a database\n" * 100
+        case "other-schema":
+            content[60:64] = (99).to_bytes(4, "big")
+    path.write_bytes(content)
+    outbox = SqliteOutbox(path)
+    assert outbox.stats().files_set_aside == 1
+    assert (tmp_path / "outbox.db.corrupt").read_bytes() == bytes(content)
+    assert all_ids(outbox) == []
+    written = fill(outbox, 3)
+    outbox.close()
+    outbox = SqliteOutbox(path)
+    assert all_ids(outbox) == written
+    assert outbox.stats().files_set_aside == 0
+    outbox.close()
+
+
+def test_damage_found_while_running_costs_what_was_in_the_file_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    fill(outbox, 400)
+    assert outbox._db is not None
+    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._db.execute("PRAGMA shrink_memory")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+    last_seq = outbox.last_seq
+    with_new_file = fill(outbox, 1)
+    assert all_ids(outbox) == with_new_file
+    assert outbox.last_seq > last_seq
+    stats = outbox.stats()
+    assert (stats.files_set_aside, stats.dropped[Dropped.CORRUPT], stats.total_rows) == (1, 400, 1)
+    outbox.close()
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from edge_agent.delivery.sqlite_outbox import SqliteOutbox;"
+        "o = SqliteOutbox(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
+    )
+    path = tmp_path / "outbox.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(DeliveryError) as caught:
+            SqliteOutbox(path)
+        assert caught.value.failure is Failure.IN_USE
+        other.kill()
+        other.wait()
+    SqliteOutbox(path).close()
+
+
+def test_a_directory_that_is_missing_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DeliveryError, match="nowhere"):
+        SqliteOutbox(tmp_path / "nowhere" / "outbox.db")
+
+
+def test_a_failing_disk_is_a_counted_error_and_heals(tmp_path: Path) -> None:
+    """EFBIG from a file size limit is a write error to SQLite, in a child as the limit is the process's."""
+    script = """
+import resource, sys
+from pathlib import Path
+from edge_agent.delivery.errors import DeliveryError
+from edge_agent.delivery.outbox import OutboxLimits
+from edge_agent.delivery.sqlite_outbox import SqliteOutbox
+from tests.delivery import samples
+outbox = SqliteOutbox(Path(sys.argv[1]), OutboxLimits(reserve_bytes=0))
+accepted, failures = [], []
+def put():
+    message = samples.alarm_message()
+    try:
+        outbox.put(message)
+        accepted.append(message.event_id)
+    except DeliveryError as error:
+        failures.append(error.failure.value)
+for _ in range(20): put()
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+for _ in range(5): put()
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+for _ in range(20): put()
+from edge_agent.delivery.message import Priority
+kept = [r.message.event_id for r in outbox.read(Priority.ALARM, after_seq=0, limit=1000)]
+assert kept == accepted, (len(kept), len(accepted))
+assert len(accepted) == 40, len(accepted)
+assert len(failures) == 5 and sum(outbox.stats().errors.values()) == 5, failures
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "outbox.db")], cwd=REPOSITORY, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 4 MiB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a full disk needs the right to mount a tmpfs")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_on_a_full_disk_results_make_room_for_alarms(small_disk: Path) -> None:
+    outbox = SqliteOutbox(small_disk / "outbox.db", OutboxLimits(reserve_bytes=1024 * 1024))
+    fill(outbox, 300)
+    hog = os.open(small_disk / "somebody-else", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space"):
+        while True:
+            os.write(hog, b"x" * 4096)
+    os.close(hog)
+    alarms = [samples.alarm_message() for _ in range(100)]
+    for alarm in alarms:
+        outbox.put(alarm)
+    newest = fill(outbox, 1500)
+    assert all_ids(outbox, Priority.ALARM) == [alarm.event_id for alarm in alarms]
+    kept = all_ids(outbox)
+    assert kept == newest[-len(kept) :]
+    stats = outbox.stats()
+    assert stats.dropped[Dropped.DISK_FULL] == 1800 - len(kept) > 0
+    outbox.close()
+    outbox = SqliteOutbox(small_disk / "outbox.db", OutboxLimits(reserve_bytes=1024 * 1024))
+    assert all_ids(outbox) == kept
+    assert len(all_ids(outbox, Priority.ALARM)) == 100
+    outbox.delete([row.seq for row in outbox.read(Priority.RESULT, after_seq=0, limit=10_000)])
+    (small_disk / "somebody-else").unlink()
+    outbox.maintain(None)
+    assert (small_disk / "outbox.db.reserve").stat().st_size == 1024 * 1024
+    outbox.close()
+
+
+def test_a_commit_is_quick(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    durations_s = []
+    for _ in range(50):
+        message = samples.result_message()
+        begin_s = time.perf_counter()
+        outbox.put(message)
+        durations_s.append(time.perf_counter() - begin_s)
+    outbox.close()
+    assert sorted(durations_s)[25] < 0.05  # 100 times what is measured: only a blunder fails this

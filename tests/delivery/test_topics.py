@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from edge_agent.delivery.errors import DeliveryError
+from edge_agent.delivery.topics import Topics
+
+TOPICS = Topics("acme/sound", "north", "gw1")
+
+
+def test_every_topic_is_the_agreed_one() -> None:
+    base = "acme/sound/north/gw1"
+    assert TOPICS.status == f"{base}/status"
+    assert TOPICS.commands == f"{base}/cmd/#"
+    assert TOPICS.source_state("mic") == f"{base}/source/mic/state"
+    assert TOPICS.machine_result("m") == f"{base}/machine/m/result"
+    assert TOPICS.machine_alarm("m") == f"{base}/machine/m/alarm"
+    assert TOPICS.machine_health("m") == f"{base}/machine/m/health"
+
+
+@pytest.mark.parametrize("bad", ["", "#", "+", "a/b", "a b", "-a", ".a", "a\n", "a\0", "ä", "x" * 65, "a/#"])
+def test_no_name_smuggles_a_level_or_wildcard(bad: str) -> None:
+    with pytest.raises(DeliveryError, match="topic"):
+        TOPICS.machine_result(bad)
+    with pytest.raises(DeliveryError):
+        TOPICS.source_state(bad)
+    with pytest.raises(DeliveryError):
+        Topics("root", bad, "gw1")
+    with pytest.raises(DeliveryError):
+        Topics("root", "north", bad)
+    if bad != "a/b":
+        with pytest.raises(DeliveryError):
+            Topics(bad, "north", "gw1")
