@@ -1,0 +1,138 @@
+"""The agent's HTTP endpoints: /metrics, /livez, /readyz and /healthz."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from edge_agent.observe.errors import ObserveError
+from edge_agent.observe.health import Check, HealthReport
+
+_MAX_CONNECTIONS = 32
+_IDLE_TIMEOUT_S = 10
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def create_app(registry: CollectorRegistry, report: Callable[[], HealthReport]) -> Starlette:
+    """Make the ASGI application.
+
+    Args:
+        registry: What /metrics shows, in OpenMetrics or the Prometheus text format as the caller accepts.
+        report: The health of this moment.
+    """
+
+    # Plain functions: Starlette runs them in a worker thread, where a lock waited for stops no other request.
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"Content-Type": content_type, **_NO_STORE})
+
+    def livez(_request: Request) -> Response:
+        return _answer(report().live)
+
+    def readyz(_request: Request) -> Response:
+        return _answer(report().ready)
+
+    def healthz(_request: Request) -> Response:
+        health = report()
+        status = 200 if health.live.ok and health.ready.ok else 503
+        return JSONResponse({"state": health.state.value, **asdict(health)}, status, headers=_NO_STORE)
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/healthz", healthz),
+        ]
+    )
+
+
+def _answer(check: Check) -> Response:
+    text = "ok\n" if check.ok else "".join(f"{reason}\n" for reason in check.reasons)
+    return PlainTextResponse(text, 200 if check.ok else 503, headers=_NO_STORE)
+
+
+class HttpServer:
+    """Serves an ASGI application from a thread of its own.
+
+    Args:
+        app: What to serve.
+        host: Address to listen on; the loopback unless an operator says otherwise.
+        port: 0 for any free one.
+
+    Raises:
+        ObserveError: The address cannot be listened on.
+    """
+
+    def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 9105) -> None:
+        self._socket = _listen(host, port)
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_keep_alive=_IDLE_TIMEOUT_S,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def stop(self, timeout_s: float = 3.0) -> bool:
+        """Stop answering; True when the thread has ended."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        self._socket.close()
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise ObserveError(f"cannot listen on {host}:{port}: {error}; set a host of this computer") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_MAX_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        raise ObserveError(
+            f"cannot listen on {host}:{port}: {error.strerror}; free the port or set another (0 for any free one)"
+        ) from error
+    return listener

@@ -1,0 +1,194 @@
+"""The agent's metrics: names begin with `edge_agent_`, units are base units, labels are bounded by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from edge_agent.observe.collectors import DeliveryCollector, LedgerCollector, OutboxCollector
+from edge_agent.observe.health import State
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+
+MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
+"""States of a window, as in the events."""
+
+ALARM_STATES = (
+    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "shelved", "out_of_service",
+)  # fmt: skip
+"""States of an alarm, as in the events."""
+
+STAGES = ("features", "encode", "score", "store")
+"""Stages whose time is measured: log-mel and patches, encoder, detectors, outbox."""
+
+_LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """All metrics of one agent, in a registry that is handed in.
+
+    What changes by events is set by methods; what others keep books of (ledgers, outbox, publisher) is read at the
+    moment of a scrape through `watch_...`, once each.
+
+    Args:
+        registry: Where to register; never the library's global one.
+
+    >>> registry = CollectorRegistry()
+    >>> Metrics(registry).window_scored("fan-1", state="normal", score=1.5, threshold=3.0, percentile=60.0,
+    ...     level_dbfs=None)
+    >>> registry.get_sample_value("edge_agent_windows_total", {"machine": "fan-1", "state": "normal"})
+    1.0
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"edge_agent_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"edge_agent_{name}", text, labels, registry=registry)
+
+        self._windows = counter("windows", "Windows finished, by what they said of the machine.", "machine", "state")
+        self._score = gauge("window_score", "Anomaly score of the last window.", "machine")
+        self._threshold = gauge("window_threshold", "Score above which a window is anomalous.", "machine")
+        self._percentile = gauge(
+            "window_percentile_ratio",
+            "Where the last score lies among the machine's own normal windows, 0-1.",
+            "machine",
+        )
+        self._level = gauge("window_level_dbfs", "Level of the last window; NaN for digital silence.", "machine")
+        self._last_window = gauge(
+            "window_last_scored_timestamp_seconds", "Wall time at which the last window was finished.", "machine"
+        )
+        self._alarm = gauge("alarm_state", "1 for the state that the machine's alarm is in.", "machine", "state")
+        self._alarms = counter("alarms_raised", "Alarm episodes begun.", "machine")
+        self._latency = Histogram(
+            "edge_agent_publish_latency_seconds",
+            "Time from a window's end to the broker's acknowledgement, events of now only.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._stage = Histogram(
+            "edge_agent_stage_duration_seconds",
+            "Computing time of one stage.",
+            ["stage"],
+            buckets=_STAGE_BUCKETS_S,
+            registry=registry,
+        )
+        self._source_state = gauge("source_state", "1 for the state that the source is in.", "source", "state")
+        self._restarts = counter(
+            "restarts", "Restarts of a part of the agent, such as a device's process.", "component"
+        )
+        self._queue = gauge("queue_depth_items", "Items waiting in a queue inside the agent.", "queue")
+        self._held = gauge("intake_held_events", "Events held in memory because the outbox refused them.")
+        self._given_up = counter("intake_given_up", "Events lost because the disk and the memory were full.")
+        self._clock_synced = gauge("clock_synced", "1 while the wall clock is synchronised.")
+        self._model = gauge("model_info", "The models in use; always 1.", "name", "version", "sha256")
+        self._build = gauge("build_info", "The software; always 1.", "version", "python")
+        self._started = gauge("start_time_seconds", "Wall time at which the agent was started.")
+
+    def watch_ledgers(self, read: Callable[[], Iterable[LedgerReading]]) -> None:
+        """Show every channel's sample ledger."""
+        self._registry.register(LedgerCollector(read))
+
+    def watch_outbox(self, read: Callable[[], OutboxReading]) -> None:
+        """Show the outbox."""
+        self._registry.register(OutboxCollector(read))
+
+    def watch_delivery(self, read: Callable[[], DeliveryReading]) -> None:
+        """Show the publisher."""
+        self._registry.register(DeliveryCollector(read))
+
+    def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
+        """Show how much waits in a queue."""
+        self._queue.labels(queue).set_function(lambda: float(depth()))
+
+    def watch_intake(self, held: Callable[[], int]) -> None:
+        """Show how many events are held in memory."""
+        self._held.set_function(lambda: float(held()))
+
+    def given_up(self, events: int = 1) -> None:
+        """Events were lost in the intake."""
+        self._given_up.inc(events)
+
+    def started(self, *, version: str, python: str, wall_s: float) -> None:
+        """The agent runs."""
+        self._build.labels(version, python).set(1)
+        self._started.set(wall_s)
+
+    def model_loaded(self, *, name: str, version: str, sha256: str) -> None:
+        """A bundle was verified and is in use from now on."""
+        self._model.clear()
+        self._model.labels(name, version, sha256).set(1)
+
+    def machine_known(self, machine: str) -> None:
+        """A machine is configured: its counters exist from now on, at 0."""
+        for state in MACHINE_STATES:
+            self._windows.labels(machine, state)
+        self._alarms.labels(machine)
+        self.alarm_state(machine, "normal")
+
+    def window_scored(
+        self,
+        machine: str,
+        *,
+        state: str,
+        score: float | None,
+        threshold: float | None,
+        percentile: float | None,
+        level_dbfs: float | None,
+        wall_s: float | None = None,
+    ) -> None:
+        """A window is finished; score, threshold and percentile (0-100) are None for a machine without a profile."""
+        self._windows.labels(machine, _known(state, MACHINE_STATES)).inc()
+        if score is not None:
+            self._score.labels(machine).set(score)
+        if threshold is not None:
+            self._threshold.labels(machine).set(threshold)
+        if percentile is not None:
+            self._percentile.labels(machine).set(percentile / 100)
+        self._level.labels(machine).set(float("nan") if level_dbfs is None else level_dbfs)
+        if wall_s is not None:
+            self._last_window.labels(machine).set(wall_s)
+
+    def alarm_state(self, machine: str, state: str) -> None:
+        """The machine's alarm came into a state."""
+        _set_one(self._alarm, machine, _known(state, ALARM_STATES), ALARM_STATES)
+
+    def alarm_raised(self, machine: str) -> None:
+        """An alarm episode began."""
+        self._alarms.labels(machine).inc()
+
+    def published(self, latency_s: float) -> None:
+        """An event of now was acknowledged this long after its window's end; a stepped clock's nonsense is left out."""
+        if 0 <= latency_s < 86_400:
+            self._latency.observe(latency_s)
+
+    def stage_took(self, stage: str, duration_s: float) -> None:
+        """One stage was run."""
+        self._stage.labels(_known(stage, STAGES)).observe(duration_s)
+
+    def source_state(self, source: str, state: State) -> None:
+        """A source came into a state."""
+        _set_one(self._source_state, source, state.value, tuple(State))
+
+    def restarted(self, component: str) -> None:
+        """A part of the agent was started again."""
+        self._restarts.labels(component).inc()
+
+    def clock_synced(self, *, synced: bool) -> None:
+        """Whether the wall clock is synchronised."""
+        self._clock_synced.set(synced)
+
+
+def _known(value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
+    return value
+
+
+def _set_one(gauge: Gauge, name: str, state: str, states: tuple[str, ...]) -> None:
+    for each in states:
+        gauge.labels(name, each).set(each == state)

@@ -1,0 +1,46 @@
+"""What the metrics read at every scrape: snapshots in this package's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Counts = tuple[tuple[str, int], ...]
+"""Pairs of a bounded name and a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """One channel's sample ledger, in native samples."""
+
+    source: str
+    channel: int
+    captured: int
+    scored: int
+    skipped: Counts
+    lost: Counts
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxReading:
+    """The outbox's books; `rows` by priority name, `oldest_age_s` 0 when nothing waits or the clock is not known."""
+
+    rows: Counts
+    payload_bytes: int
+    accepted: int
+    dropped: Counts
+    errors: Counts
+    files_set_aside: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReading:
+    """What the publisher did; `failed` by reason."""
+
+    connected: bool
+    connects: int
+    published: int
+    replayed: int
+    failed: Counts
+    in_flight: int

@@ -1,0 +1,40 @@
+"""A registry in which everything has moved."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from edge_agent.observe.health import State
+from edge_agent.observe.metrics import STAGES, Metrics
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+
+LEDGER = LedgerReading("mic", 0, 1000, 700, (("tail", 100), ("low_coverage", 20)), (("overrun", 80),), 100)
+OUTBOX = OutboxReading((("alarm", 1), ("result", 4)), 9000, 50, (("cap", 2),), (("io", 1),), 1, 12.5)
+DELIVERY = DeliveryReading(True, 2, 45, 5, (("connect", 3),), 7)
+
+
+def moved() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.watch_ledgers(lambda: [LEDGER])
+    metrics.watch_outbox(lambda: OUTBOX)
+    metrics.watch_delivery(lambda: DELIVERY)
+    metrics.watch_queue("blocks", lambda: 3)
+    metrics.watch_intake(lambda: 2)
+    metrics.given_up(4)
+    metrics.started(version="0.1.0", python="3.11.7", wall_s=1.7e9)
+    metrics.model_loaded(name="base", version="1", sha256="aa")
+    metrics.model_loaded(name="base", version="2", sha256="bb")
+    metrics.machine_known("fan-1")
+    metrics.window_scored(
+        "fan-1", state="alarm", score=5.5, threshold=4.0, percentile=99.5, level_dbfs=-30.0, wall_s=1.7e9
+    )
+    metrics.alarm_state("fan-1", "unacknowledged")
+    metrics.alarm_raised("fan-1")
+    metrics.published(0.2)
+    for stage in STAGES:
+        metrics.stage_took(stage, 0.01)
+    metrics.source_state("mic", State.UP)
+    metrics.restarted("capture")
+    metrics.clock_synced(synced=True)
+    return registry

@@ -1,0 +1,129 @@
+"""The endpoints over a real socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from edge_agent.observe.errors import ObserveError
+from edge_agent.observe.health import Health, HealthLimits, Kind
+from edge_agent.observe.http import HttpServer, create_app
+from tests.observe.scrape import moved
+
+
+class Agent:
+    def __init__(self) -> None:
+        self.health = Health(HealthLimits())
+        self.now_s = 0.0
+        self.server = HttpServer(create_app(moved(), lambda: self.health.report(now_s=self.now_s)), port=0)
+        self.server.start()
+
+    def get(self, path: str, accept: str = "", method: str = "GET") -> tuple[int, str, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=5)
+        connection.request(method, path, headers={"Accept": accept} if accept else {})
+        response = connection.getresponse()
+        answer = response.status, response.headers["Content-Type"] or "", response.read()
+        connection.close()
+        return answer
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    started = Agent()
+    yield started
+    assert started.server.stop()
+
+
+def test_metrics_are_given_in_the_form_that_is_asked_for(agent: Agent) -> None:
+    status, content_type, body = agent.get("/metrics")
+    assert status == 200
+    assert content_type.startswith("text/plain; version=0.0.4")
+    assert b"edge_agent_samples_captured_total" in body
+    _, content_type, body = agent.get("/metrics", "application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_the_answers_follow_the_scored_windows(agent: Agent) -> None:
+    assert agent.get("/livez")[::2] == (200, b"ok\n")
+    assert agent.get("/readyz")[0] == 503
+    agent.health.register("mic", Kind.SOURCE, now_s=0.0)
+    agent.health.bundle_verified("base 1", self_test_passed=True)
+    agent.health.audio("mic", 1.0, now_s=0.0)
+    assert agent.get("/readyz")[::2] == (200, b"ok\n")
+    assert agent.get("/healthz")[0] == 200
+    agent.health.audio("mic", 60.0, now_s=1.0)
+    status, _, body = agent.get("/livez")
+    assert status == 503
+    assert b"mic" in body
+    agent.health.window("mic", now_s=1.0)
+    assert agent.get("/livez")[0] == 200
+    agent.now_s = 100.0
+    assert agent.get("/readyz")[::2] == (503, b"none of 1 sources is up\n")
+
+
+def test_healthz_tells_of_every_component(agent: Agent) -> None:
+    agent.health.register("mic", Kind.SOURCE, now_s=0.0)
+    agent.health.register("mqtt", Kind.SINK, now_s=0.0)
+    agent.health.down("mqtt", "no broker")
+    agent.now_s = 1.0
+    status, content_type, body = agent.get("/healthz")
+    health = json.loads(body)
+    assert (status, content_type) == (503, "application/json")
+    assert health["live"]["ok"] is True
+    assert {each["name"]: (each["state"], each["detail"]) for each in health["components"]} == {
+        "mic": ("starting", "waiting for its first sign of life"),
+        "mqtt": ("down", "no broker"),
+    }
+
+
+def test_what_is_not_there_is_not_found_and_nothing_can_be_written(agent: Agent) -> None:
+    assert agent.get("/../etc/passwd")[0] == 404
+    assert agent.get("/metrics", method="POST")[0] == 405
+
+
+def test_garbage_on_the_socket_stops_nothing(agent: Agent) -> None:
+    for garbage in (b"\x16\x03\x01\x02\x00", b"GET /livez HTTP/9.9\r\n\r\n", b"A" * 100_000):
+        with socket.create_connection(("127.0.0.1", agent.server.port), timeout=5) as client:
+            client.sendall(garbage)
+    assert agent.get("/livez")[0] == 200
+
+
+def test_a_taken_port_is_named_with_the_mend(agent: Agent) -> None:
+    app = create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
+    with pytest.raises(ObserveError, match=rf"127\.0\.0\.1:{agent.server.port}: Address already in use; free the port"):
+        HttpServer(app, port=agent.server.port)
+
+
+def test_a_foreign_address_is_named(agent: Agent) -> None:
+    app = create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
+    with pytest.raises(ObserveError, match=r"192\.0\.2\.1"):
+        HttpServer(app, host="192.0.2.1", port=0)
+
+
+def test_a_stopped_server_frees_its_port() -> None:
+    agent = Agent()
+    port = agent.server.port
+    agent.get("/livez")
+    begin_s = time.monotonic()
+    assert agent.server.stop()
+    assert time.monotonic() - begin_s < 3
+    again = HttpServer(create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0)), port=port)
+    assert again.port == port
+    again.stop()
+
+
+def test_nothing_heavy_is_imported() -> None:
+    script = (
+        "import sys, edge_agent.observe.http; "
+        "print(sorted({'numpy','websockets','httptools','uvloop','jinja2','pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"[]\n"
