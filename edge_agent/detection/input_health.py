@@ -1,0 +1,165 @@
+"""D4: is the input itself sound? A fault here is one of the microphone or the wiring, never of the machine."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.detection.features import WindowFeatures
+from edge_agent.detection.verdict import HealthCode, HealthFinding
+from edge_agent.signal.level import LevelReading
+from edge_agent.signal.mel import mel_centres_hz
+from edge_agent.signal.settings import SignalSettings
+
+FloatArray = NDArray[np.float64]
+
+DEAD_LEVEL_DB = -98.0
+UNPLUGGED_DROP_DB = 35.0
+STOPPED_DROP_DB = 15.0
+MUFFLED_LOSS_DB = 12.0
+HUM_RISE_DB = 12.0
+CLIPPED_FRACTION = 2e-3
+DC_STEP = 0.05
+LOST_BITS = 3
+FROZEN_REPEATS = 0.98
+
+_CENTRES_HZ = mel_centres_hz(SignalSettings())
+_LOW = _CENTRES_HZ < 1_000.0
+_HIGH = _CENTRES_HZ > 2_500.0
+_MAINS_HZ = (50.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InputBaseline:
+    """What the input was like while the machine was commissioned.
+
+    Attributes:
+        lowest_level_db: Lowest mean of the log-mel frames of a window.
+        lowest_brightness_db: Lowest excess of the bands above 2.5 kHz over those below 1 kHz.
+        highest_hum_db: Highest prominence of mains harmonics, for 50 and for 60 Hz.
+        clipped_fraction: Highest share of clipped samples.
+        dc: Median mean.
+        used_bits: Fewest bits in use.
+    """
+
+    lowest_level_db: float
+    lowest_brightness_db: float
+    highest_hum_db: tuple[float, float]
+    clipped_fraction: float
+    dc: float
+    used_bits: int
+
+    @classmethod
+    def fit(cls, windows: Sequence[WindowFeatures], levels: Sequence[LevelReading | None]) -> "InputBaseline":
+        """Learn from normal windows; readings of the level may be missing."""
+        spectra = [window.log_mel_db.mean(axis=0, dtype=np.float64) for window in windows]
+        known = [level for level in levels if level is not None]
+        hums = [hum_prominence_db(spectrum) for spectrum in spectra]
+        return cls(
+            lowest_level_db=min(float(spectrum.mean()) for spectrum in spectra),
+            lowest_brightness_db=min(brightness_db(spectrum) for spectrum in spectra),
+            highest_hum_db=(max(hum[0] for hum in hums), max(hum[1] for hum in hums)),
+            clipped_fraction=max((level.clipped_fraction for level in known), default=0.0),
+            dc=float(np.median([level.dc for level in known])) if known else 0.0,
+            used_bits=min((level.used_bits for level in known), default=0),
+        )
+
+
+def dead_input(window: WindowFeatures, level: LevelReading | None) -> HealthFinding | None:
+    """Silence that no microphone makes; needs no baseline, so that commissioning can refuse it too."""
+    if level is not None and level.rms_dbfs is None:
+        if abs(level.dc) > 1e-4:
+            message = f"the input is frozen at {level.dc:+.3f} of full scale; restart the device"
+            return HealthFinding(HealthCode.FROZEN, True, message)
+        return HealthFinding(HealthCode.DEAD, True, "digital silence; check microphone, cable and channel")
+    if level is not None and level.repeated_fraction >= FROZEN_REPEATS:
+        message = f"{level.repeated_fraction:.0%} of samples repeat the one before; the device is frozen, restart it"
+        return HealthFinding(HealthCode.FROZEN, True, message)
+    if window.frames and float(window.log_mel_db.mean(dtype=np.float64)) <= DEAD_LEVEL_DB:
+        return HealthFinding(HealthCode.DEAD, True, "silence; check microphone, cable and channel")
+    return None
+
+
+def check_input(
+    window: WindowFeatures, level: LevelReading | None, baseline: InputBaseline
+) -> tuple[HealthFinding, ...]:
+    """What is wrong with the input in one window, blocking findings first."""
+    dead = dead_input(window, level)
+    if dead is not None:
+        return (dead,)
+    spectrum = window.log_mel_db.mean(axis=0, dtype=np.float64)
+    findings = [_too_quiet(spectrum, baseline)]
+    if level is not None:
+        findings += [_clipped(level, baseline), _dc_offset(level, baseline), _frozen_bits(level, baseline)]
+    if findings[0] is None:  # of a quiet input, the colour says nothing
+        findings += [_muffled(spectrum, baseline), _hum(spectrum, baseline)]
+    return tuple(finding for finding in findings if finding is not None)
+
+
+def brightness_db(spectrum_db: FloatArray) -> float:
+    """Mean level above 2.5 kHz less that below 1 kHz, of a mean spectrum `[128]`."""
+    return float(spectrum_db[_HIGH].mean() - spectrum_db[_LOW].mean())
+
+
+def hum_prominence_db(spectrum_db: FloatArray) -> tuple[float, float]:
+    """How far the first four harmonics of 50 and of 60 Hz stand above the bands between them."""
+    return _prominence_db(spectrum_db, _MAINS_HZ[0]), _prominence_db(spectrum_db, _MAINS_HZ[1])
+
+
+def _prominence_db(spectrum_db: FloatArray, mains_hz: float) -> float:
+    at = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * k))) for k in range(1, 5)]
+    between = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * (k + 0.5)))) for k in range(1, 5)]
+    return float(np.median(spectrum_db[at]) - np.median(spectrum_db[between]))
+
+
+def _too_quiet(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:
+    drop_db = baseline.lowest_level_db - float(spectrum_db.mean())
+    if drop_db >= UNPLUGGED_DROP_DB:
+        message = f"{drop_db:.0f} dB below the quietest normal window: the noise of an open input; check the microphone"
+        return HealthFinding(HealthCode.UNPLUGGED, True, message)
+    if drop_db >= STOPPED_DROP_DB:
+        message = (
+            f"{drop_db:.0f} dB below the quietest normal window: the machine stands still, or the gain was lowered"
+        )
+        return HealthFinding(HealthCode.STOPPED, True, message)
+    return None
+
+
+def _clipped(level: LevelReading, baseline: InputBaseline) -> HealthFinding | None:
+    if level.clipped_fraction <= max(CLIPPED_FRACTION, 5.0 * baseline.clipped_fraction):
+        return None
+    message = f"{level.clipped_fraction:.1%} of samples are clipped; lower the gain"
+    return HealthFinding(HealthCode.CLIPPED, False, message)
+
+
+def _dc_offset(level: LevelReading, baseline: InputBaseline) -> HealthFinding | None:
+    if abs(level.dc - baseline.dc) <= DC_STEP:
+        return None
+    message = f"mean is {level.dc:+.3f} of full scale, was {baseline.dc:+.3f}; check the input's supply"
+    return HealthFinding(HealthCode.DC_OFFSET, False, message)
+
+
+def _frozen_bits(level: LevelReading, baseline: InputBaseline) -> HealthFinding | None:
+    if level.used_bits > baseline.used_bits - LOST_BITS:
+        return None
+    message = f"only {level.used_bits} bits of a sample change, were {baseline.used_bits}; check converter and driver"
+    return HealthFinding(HealthCode.FROZEN_BITS, False, message)
+
+
+def _muffled(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:
+    loss_db = baseline.lowest_brightness_db - brightness_db(spectrum_db)
+    if loss_db < MUFFLED_LOSS_DB:
+        return None
+    message = f"{loss_db:.0f} dB fewer highs than ever in normal sound; is the microphone covered?"
+    return HealthFinding(HealthCode.MUFFLED, False, message)
+
+
+def _hum(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:
+    rises = [now - before for now, before in zip(hum_prominence_db(spectrum_db), baseline.highest_hum_db, strict=True)]
+    worst = int(np.argmax(rises))
+    if rises[worst] < HUM_RISE_DB or not math.isfinite(rises[worst]):
+        return None
+    message = f"mains hum of {_MAINS_HZ[worst]:.0f} Hz rose by {rises[worst]:.0f} dB; check shield and ground"
+    return HealthFinding(HealthCode.HUM, False, message)

@@ -1,0 +1,246 @@
+"""What commissioning learnt of one machine, in one small file."""
+
+import io
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.calibration import PredictiveTail
+from edge_agent.detection.detector import Detector, require
+from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.features import BANDS
+from edge_agent.detection.fusion import Member
+from edge_agent.detection.input_health import InputBaseline
+from edge_agent.detection.prior import TypePrior
+from edge_agent.detection.registry import DETECTORS
+from edge_agent.inference.arrays import read_npz
+from edge_agent.inference.errors import BundleError
+from edge_agent.inference.manifest import BundleRef
+
+MAX_PROFILE_BYTES = 512 * 1024
+MAX_EXEMPLARS = 24
+MAX_NAMES = 200
+_MAX_NAME_LENGTH = 120
+_MAX_UNPACKED_BYTES = 4 << 20
+_METADATA = "metadata"
+
+Name = Annotated[str, Field(max_length=_MAX_NAME_LENGTH)]
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAlarms:
+    """False alarms per week at the threshold, as far as the held-out windows tell.
+
+    Attributes:
+        per_week: Expected number.
+        low: 5th percentile of what it may really be.
+        high: 95th percentile.
+    """
+
+    per_week: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Everything that scoring a machine needs besides the bundle.
+
+    Attributes:
+        machine_id: The machine.
+        machine_type: What it was said to be.
+        prior_name: Type whose prior was used: `generic` where the bundle lacked the machine's.
+        prior_digest: Digest of that prior; a profile belongs to it.
+        bundle: The bundle whose encoder and prior were used.
+        created_ns: Wall time of the commissioning, nanoseconds since 1970.
+        recordings: How many recordings it rests on.
+        windows: How many windows.
+        clips: Names of the recordings, at most 200.
+        trimmed: Recordings left out, each with the reason.
+        provisional: Rests on too little sound to be trusted for long.
+        budget: Accepted false alarms, and how windows become an alarm.
+        threshold: A score at or above it is anomalous.
+        expected: False alarms per week to expect.
+        correlation: Of the scores of neighbouring windows.
+        members: Detectors with their calibration.
+        fused_tail: Distribution of the cube root of the fused evidence.
+        baseline: The input's condition.
+        state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.
+        exemplars: `[n, 128]` level-removed spectra of normal windows, to find the nearest.
+        exemplar_clips: `[n]`, for each its place in `clips`.
+    """
+
+    machine_id: str
+    machine_type: str
+    prior_name: str
+    prior_digest: str
+    bundle: BundleRef | None
+    created_ns: int
+    recordings: int
+    windows: int
+    clips: tuple[str, ...]
+    trimmed: tuple[str, ...]
+    provisional: bool
+    budget: AlarmBudget
+    threshold: float
+    expected: ExpectedAlarms
+    correlation: float
+    members: tuple[Member, ...]
+    fused_tail: PredictiveTail
+    baseline: InputBaseline
+    state_spectra_db: NDArray[np.float32]
+    exemplars: NDArray[np.float16]
+    exemplar_clips: NDArray[np.int32]
+
+    def to_bytes(self) -> bytes:
+        """The `.npz` file: arrays, and `metadata` as UTF-8 JSON in bytes."""
+        arrays: dict[str, NDArray[Any]] = {
+            _METADATA: np.frombuffer(_Metadata.of(self).model_dump_json().encode(), np.uint8),
+            "state_spectra_db": self.state_spectra_db,
+            "exemplars": self.exemplars,
+            "exemplar_clips": self.exemplar_clips,
+        }
+        for member in self.members:
+            name = member.detector.name
+            arrays |= {f"{name}.{key}": array for key, array in member.detector.to_arrays().items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write the file so that a crash leaves the old one or the new one, never a part."""
+        temporary = path.with_name(f".{path.name}.new")
+        with open(temporary, "wb") as file:
+            file.write(self.to_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    @classmethod
+    def load(cls, path: Path) -> "Profile":
+        """Read a profile as hostile input.
+
+        Raises:
+            DetectionError: Missing, too large, damaged, or not a profile that this agent can use.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise DetectionError(f"{path}: is not a plain file; commission the machine again")
+                content = file.read(MAX_PROFILE_BYTES + 1)
+        except OSError as error:
+            raise DetectionError(f"{path}: {error.strerror}; commission the machine first") from error
+        return cls.from_bytes(content, name=str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, name: str) -> "Profile":
+        """Rebuild from the bytes of a file; see `load`."""
+        if len(content) > MAX_PROFILE_BYTES:
+            raise DetectionError(f"{name}: larger than {MAX_PROFILE_BYTES} bytes; commission the machine again")
+        try:
+            arrays = read_npz(content, name=name, max_bytes=_MAX_UNPACKED_BYTES)
+            metadata = arrays.get(_METADATA)
+            if metadata is None or metadata.dtype != np.uint8 or metadata.ndim != 1:
+                raise DetectionError(f"{name}: has no metadata; commission the machine again")
+            return _Metadata.model_validate_json(metadata.tobytes()).profile(arrays)
+        except BundleError as error:
+            raise DetectionError(str(error)) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DetectionError(f"{name}: metadata {where}: {first['msg']}; commission the machine again") from error
+        except DetectionError as error:
+            raise DetectionError(f"{name}: {error}") from error
+
+    def check_prior(self, prior: TypePrior) -> None:
+        """Refuse to score with another prior than the one that the thresholds were made with.
+
+        Raises:
+            DetectionError: It is another one.
+        """
+        if prior.digest != self.prior_digest:
+            raise DetectionError(
+                f"profile of {self.machine_id!r} was made with another version of type {self.prior_name!r} than the "
+                f"bundle holds ({prior.name!r}); commission the machine again, or use the bundle it was made with"
+            )
+
+
+def short_name(name: str) -> str:
+    """A recording's name, cut from the left to what a profile keeps."""
+    return name if len(name) <= _MAX_NAME_LENGTH else "..." + name[-(_MAX_NAME_LENGTH - 3) :]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _MemberMetadata(_Strict):
+    detector: Annotated[str, Field(max_length=32)]
+    weight: Annotated[float, Field(gt=0, le=100)]
+    tail: PredictiveTail
+
+
+class _Metadata(_Strict):
+    """What is no array."""
+
+    format: Literal[1] = 1
+    machine_id: Id
+    machine_type: Id
+    prior_name: Id
+    prior_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bundle: BundleRef | None
+    created_ns: Annotated[int, Field(ge=0, lt=1 << 63)]
+    recordings: Annotated[int, Field(ge=1, le=1_000_000)]
+    windows: Annotated[int, Field(ge=1, le=100_000_000)]
+    clips: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES)]
+    trimmed: Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=MAX_NAMES)]
+    provisional: bool
+    budget: AlarmBudget
+    threshold: Annotated[float, Field(gt=0, le=1e6)]
+    expected: ExpectedAlarms
+    correlation: Annotated[float, Field(ge=0, lt=1)]
+    members: Annotated[tuple[_MemberMetadata, ...], Field(min_length=1, max_length=16)]
+    fused_tail: PredictiveTail
+    baseline: InputBaseline
+
+    @classmethod
+    def of(cls, profile: Profile) -> "_Metadata":
+        members = tuple(
+            _MemberMetadata(detector=m.detector.name, weight=m.weight, tail=m.tail) for m in profile.members
+        )
+        same = {name: getattr(profile, name) for name in cls.model_fields if name not in {"format", "members"}}
+        return cls(members=members, **same)
+
+    def profile(self, arrays: Mapping[str, NDArray[Any]]) -> Profile:
+        members = tuple(Member(_detector(m.detector, arrays), m.tail, m.weight) for m in self.members)
+        exemplars = require(arrays, "exemplars", "profile", (None, BANDS)).astype(np.float16)
+        places = require(arrays, "exemplar_clips", "profile", (len(exemplars),)).astype(np.int32)
+        spectra = require(arrays, "state_spectra_db", "profile", (None, BANDS)).astype(np.float32)
+        if not len(exemplars) or not len(spectra) or places.min() < 0 or places.max() >= len(self.clips):
+            raise DetectionError("exemplars do not match the clips; commission the machine again")
+        same = {name: getattr(self, name) for name in type(self).model_fields if name not in {"format", "members"}}
+        return Profile(members=members, state_spectra_db=spectra, exemplars=exemplars, exemplar_clips=places, **same)
+
+
+def _detector(name: str, arrays: Mapping[str, NDArray[Any]]) -> Detector:
+    kind = DETECTORS.get(name)
+    if kind is None:
+        raise DetectionError(f"detector {name!r} is unknown to this agent; update it or commission again")
+    prefix = f"{name}."
+    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    return kind.from_arrays(own)

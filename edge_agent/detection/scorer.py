@@ -1,0 +1,78 @@
+"""Scoring one machine's windows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.detection import statistics
+from edge_agent.detection.calibration import root_evidence
+from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.explain import band_contributions
+from edge_agent.detection.features import WindowFeatures
+from edge_agent.detection.fusion import fuse, parts_of, shares
+from edge_agent.detection.input_health import check_input
+from edge_agent.detection.prior import TypePrior
+from edge_agent.detection.profile import Profile
+from edge_agent.detection.third_octave import ThirdOctaves
+from edge_agent.detection.verdict import DetectorVerdict, Verdict
+from edge_agent.signal.level import LevelReading
+
+FloatArray = NDArray[np.float64]
+
+
+class MachineScorer:
+    """Says of each window of one machine how odd it is and why. Pure: no state between windows.
+
+    Args:
+        profile: What commissioning learnt.
+        prior: The type's prior that it was learnt with.
+
+    Raises:
+        DetectionError: The prior is another one.
+    """
+
+    def __init__(self, profile: Profile, prior: TypePrior) -> None:
+        profile.check_prior(prior)
+        self.profile = profile
+        self._third_octaves = ThirdOctaves()
+        self._states_db = profile.state_spectra_db.astype(np.float64)
+        self._exemplars_db = profile.exemplars.astype(np.float64)
+
+    def score(self, window: WindowFeatures, level: LevelReading | None = None) -> Verdict:
+        """Verdict on one window.
+
+        Args:
+            window: Its features.
+            level: Level and condition of its input, where audio was there.
+
+        Raises:
+            DetectionError: The window holds no frame.
+        """
+        if window.frames == 0:
+            raise DetectionError("a window without valid frames cannot be scored; skip it")
+        profile = self.profile
+        parts = parts_of(profile.members, window)
+        score = -profile.fused_tail.log10_tail(root_evidence(fuse(parts)))
+        spectrum_db = statistics.shape(window.log_mel_db)
+        state = _nearest(self._states_db, spectrum_db)
+        health = check_input(window, level, profile.baseline)
+        nearest = profile.exemplar_clips[_nearest(self._exemplars_db, spectrum_db)]
+        return Verdict(
+            score=score,
+            threshold=profile.threshold,
+            percentile=100.0 * (1.0 - 10.0**-score),
+            detectors=tuple(
+                DetectorVerdict(part.name, part.score, part.evidence, share)
+                for part, share in zip(parts, shares(parts), strict=True)
+            ),
+            bands=band_contributions(
+                profile.members, parts, window, spectrum_db - self._states_db[state], self._third_octaves
+            ),
+            health=health,
+            state=state,
+            nearest_normal=profile.clips[nearest],
+            is_anomalous=score >= profile.threshold and not any(finding.blocking for finding in health),
+        )
+
+
+def _nearest(rows: FloatArray, value: FloatArray) -> int:
+    return int(np.argmin(((rows - value) ** 2).sum(axis=1)))

@@ -1,0 +1,24 @@
+"""D1: the mean spectrum."""
+
+from typing import ClassVar
+
+from edge_agent.detection import statistics
+from edge_agent.detection.detector import FloatArray
+from edge_agent.detection.features import BANDS, WindowFeatures
+from edge_agent.detection.gaussian import GaussianDetector
+
+
+class ShapeDetector(GaussianDetector):
+    """Distance of the level-removed mean spectrum from the machine's own.
+
+    Few-shot Mahalanobis with a covariance shared by the type: most of what varies between windows of one machine
+    (load, speed, room) varies alike in machines of its type, so ten clips need to give the centre only.
+    """
+
+    name: ClassVar[str] = "shape"
+    dimensions: ClassVar[int] = BANDS
+    statistic = staticmethod(statistics.shape)
+
+    def contributions(self, window: WindowFeatures) -> FloatArray | None:
+        """Share of each mel band in `score`, `[128]`."""
+        return self.dimension_contributions(window) if window.frames >= self.min_frames else None

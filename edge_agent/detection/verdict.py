@@ -1,0 +1,98 @@
+"""What is said of one window."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class HealthCode(StrEnum):
+    """What can be wrong with the input, or with listening at all."""
+
+    DEAD = "dead"
+    FROZEN = "frozen"
+    UNPLUGGED = "unplugged"
+    STOPPED = "stopped"
+    CLIPPED = "clipped"
+    DC_OFFSET = "dc_offset"
+    FROZEN_BITS = "frozen_bits"
+    MUFFLED = "muffled"
+    HUM = "hum"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFinding:
+    """One thing that is wrong with the input.
+
+    Attributes:
+        code: What.
+        blocking: Whether the window says nothing of the machine, so that it counts neither for nor against an alarm.
+        message: The finding with its figures, in plain words.
+    """
+
+    code: HealthCode
+    blocking: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorVerdict:
+    """One detector's part.
+
+    Attributes:
+        name: The detector.
+        score: Its own distance from normal.
+        neg_log10_p: `-log10` of the probability that a normal window scores higher.
+        share: Its part of the evidence, 0 to 1; the parts sum to 1.
+    """
+
+    name: str
+    score: float
+    neg_log10_p: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BandContribution:
+    """One third octave's part.
+
+    Attributes:
+        centre_hz: Nominal centre.
+        contribution: Its signed part of the evidence; they sum to the share of the detectors that can tell.
+        change_db: Level against the machine's normal, both less the window's level: positive is louder than normal.
+    """
+
+    centre_hz: float
+    contribution: float
+    change_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of one window.
+
+    Attributes:
+        score: `-log10` of the probability that a normal window of this machine looks as odd: 2 is one in a hundred.
+            Finite, grows with abnormality.
+        threshold: A score at or above it is anomalous.
+        percentile: Share of the machine's normal windows that look less odd, 0 to 100.
+        detectors: Each detector's part, in a fixed order.
+        bands: Third octaves, lowest first.
+        health: What is wrong with the input.
+        state: Number of the operating state that is nearest.
+        nearest_normal: Name of the commissioning recording that is most alike.
+        is_anomalous: Score at or above the threshold, and the input fit to tell.
+    """
+
+    score: float
+    threshold: float
+    percentile: float
+    detectors: tuple[DetectorVerdict, ...]
+    bands: tuple[BandContribution, ...]
+    health: tuple[HealthFinding, ...]
+    state: int
+    nearest_normal: str
+    is_anomalous: bool
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the input's condition keeps the window from saying anything of the machine."""
+        return any(finding.blocking for finding in self.health)
