@@ -1,7 +1,7 @@
 """The edge agent: listens to machines, scores every window of sound, loses nothing.
 
-Importing the package pins BLAS to one thread: the mel product of a block is small, threads only add jitter to it, and the
-last bits of a feature would otherwise depend on the number of cores. A value already set in the environment is kept.
+Importing the package pins BLAS to one thread: the mel product of a block is small, threads only add jitter to it, and
+the last bits of a feature would otherwise depend on the number of cores. A value already set is kept.
 """
 
 import os

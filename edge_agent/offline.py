@@ -4,11 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edge_agent.capture.files import is_log_mel
+from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
 from edge_agent.capture.log_mel_clips import LogMelClips
+from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.replay import BLOCK_SAMPLES, ChannelChoice, FileSource, StreamSource
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,11 @@ class OfflineWindow:
     Attributes:
         path: The file.
         clip: Index of the clip in an `.npz` file; None for sound.
-        channel: Index of the channel in the recording.
+        channel: Index of the channel among those heard.
         machine_id: The machine that an `.npz` file names for the clip, if it does.
         begins_recording: Whether this is the first window of its recording.
         window: The window.
+        rejected: Why it is not to be scored; None if it is.
     """
 
     path: Path
@@ -30,11 +36,35 @@ class OfflineWindow:
     machine_id: str | None
     begins_recording: bool
     window: AnalysedWindow
+    rejected: Unscorable | None
 
     @property
     def name(self) -> str:
         """The recording's name for people: the file, and the clip where there are several."""
         return str(self.path) if self.clip is None else f"{self.path}[{self.clip}]"
+
+
+@dataclass
+class Books:
+    """Seconds of sound of all recordings so far: `captured = scored + skipped`, for samples exactly."""
+
+    captured_s: float = 0.0
+    scored_s: float = 0.0
+    skipped_s: float = 0.0
+
+    def add(self, reading: LedgerSnapshot, rate_hz: int) -> None:
+        """Add the closed ledger of one channel.
+
+        Raises:
+            AssertionError: A sample is unaccounted for.
+        """
+        if reading.balance or reading.pending:
+            raise AssertionError(
+                f"{reading.source}: {reading.balance} samples unaccounted for, {reading.pending} pending"
+            )
+        self.captured_s += reading.captured / rate_hz
+        self.scored_s += reading.scored / rate_hz
+        self.skipped_s += sum(reading.skipped.values()) / rate_hz
 
 
 class OfflineAnalyser:
@@ -43,6 +73,7 @@ class OfflineAnalyser:
     Args:
         bundle: Whose encoder is used.
         shape: Window and hop.
+        policy: Which windows are scored.
         channels: Which channels of sound files are heard; None is right for mono files.
         block_samples: Samples per block; changes nothing but memory and speed.
     """
@@ -51,12 +82,15 @@ class OfflineAnalyser:
         self,
         bundle: Bundle,
         shape: WindowShape,
+        policy: ScorePolicy | None = None,
         *,
         channels: ChannelChoice = None,
         block_samples: int = BLOCK_SAMPLES,
     ) -> None:
+        self.books = Books()
         self._settings = bundle.manifest.signal
         self._shape = shape
+        self._policy = policy or ScorePolicy(window_s=shape.window_s)
         self._channels = channels
         self._block_samples = block_samples
         self._analyser = Analyser(bundle.encoder())
@@ -70,12 +104,13 @@ class OfflineAnalyser:
         if is_log_mel(path):
             for clip in LogMelClips(path):
                 window = self._analyser.clip(clip.log_mel_db, self._settings)
-                yield OfflineWindow(path, clip.index, 0, clip.machine_id, True, window)
+                rejected = self._policy.reject(window)
+                yield OfflineWindow(path, clip.index, 0, clip.machine_id, True, window, rejected)
             return
         source = FileSource(path, channels=self._channels, block_samples=self._block_samples)
         try:
-            for channel, window in self._windows(source):
-                yield OfflineWindow(path, None, channel, None, window.index == 0, window)
+            for channel, window, rejected in self._windows(source):
+                yield OfflineWindow(path, None, channel, None, window.index == 0, window, rejected)
         finally:
             source.close()
 
@@ -86,18 +121,35 @@ class OfflineAnalyser:
             InputError: A file cannot be used or does not fit the others; nothing was yielded.
         """
         source = StreamSource(tuple(paths), channels=self._channels, block_samples=self._block_samples)
-        for channel, window in self._windows(source):
-            yield OfflineWindow(source.path_at(window.start), None, channel, None, window.index == 0, window)
+        for channel, window, rejected in self._windows(source):
+            path = source.path_at(window.start)
+            yield OfflineWindow(path, None, channel, None, window.index == 0, window, rejected)
 
-    def _windows(self, source: FileSource | StreamSource) -> Iterator[tuple[int, AnalysedWindow]]:
+    def _windows(self, source: FileSource | StreamSource) -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
         streams = [ChannelStream(self._settings, self._shape, source.rate_hz) for _ in range(source.channels)]
+        ledgers = [SampleLedger(source.source_id, index) for index in range(source.channels)]
         index_of = {id(stream): index for index, stream in enumerate(streams)}
+
+        def finished() -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
+            for stream, window in self._analyser.drain(streams):
+                index = index_of[id(stream)]
+                rejected = self._policy.reject(window)
+                ledgers[index].settle_window(
+                    window.start,
+                    window.stop - window.start,
+                    SCORED if rejected is None else Skipped(rejected.value),
+                    next_first=window.next_start,
+                )
+                yield index, window, rejected
+
         for block in source.blocks():
             for index, stream in enumerate(streams):
-                stream.push(block.samples[:, index], block.first_sample)
-            for stream, window in self._analyser.drain(streams):
-                yield index_of[id(stream)], window
+                ledgers[index].captured(block.first_sample, len(block.samples))
+                stream.push(np.ascontiguousarray(block.samples[:, index]), block.first_sample)
+            yield from finished()
         for stream in streams:
             stream.finish()
-        for stream, window in self._analyser.drain(streams):
-            yield index_of[id(stream)], window
+        yield from finished()
+        for ledger in ledgers:
+            ledger.settle_pending(Skipped.TAIL)
+            self.books.add(ledger.snapshot(), source.rate_hz)

@@ -23,6 +23,7 @@ class AnalysedWindow:
     Attributes:
         index: Number of the window in its stream.
         start, stop: The stretch that the window covers, samples at the channel's native rate.
+        next_start: Where the next window starts, native; the end for a recording's last window.
         start_s: Start since the stream's first sample, seconds.
         duration_s: Length, seconds.
         coverage: Share of the samples that were not lost, 0 to 1.
@@ -33,6 +34,7 @@ class AnalysedWindow:
     index: int
     start: int
     stop: int
+    next_start: int
     start_s: float
     duration_s: float
     coverage: float
@@ -67,11 +69,6 @@ class ChannelStream:
         """Next native sample expected."""
         return self._position
 
-    @property
-    def settled(self) -> int:
-        """Every native sample before this one belongs to no window that is still to come."""
-        return min(self._native(self._features.settled_samples), self._position)
-
     def push(self, samples: FloatArray, first_sample: int) -> None:
         """Take native samples `[n]` whose first one is `first_sample` of the stream; a jump ahead is a gap."""
         if first_sample > self._position:
@@ -94,10 +91,13 @@ class ChannelStream:
         for window, level in self.closed_windows:
             rows = [self._encoded[p] for p in window.patches if p in self._encoded]
             stop = window.start_sample + window.samples
+            native_stop = min(self._native(stop), self._position)
+            last = window.samples < self._features.window_samples
             yield AnalysedWindow(
                 index=window.index,
                 start=self._native(window.start_sample),
-                stop=min(self._native(stop), self._position),
+                stop=native_stop,
+                next_start=native_stop if last else self._native(window.start_sample + self._features.hop_samples),
                 start_s=window.start_sample / self.settings.sample_rate_hz,
                 duration_s=window.samples / self.settings.sample_rate_hz,
                 coverage=window.coverage,
@@ -175,6 +175,7 @@ class Analyser:
             index=0,
             start=0,
             stop=samples,
+            next_start=samples,
             start_s=0.0,
             duration_s=samples / settings.sample_rate_hz,
             coverage=1.0,

@@ -7,7 +7,7 @@ from edge_agent.pipeline.analyse import AnalysedWindow
 
 
 class Unscorable(StrEnum):
-    """Why a window is not scored."""
+    """Why a window is not scored; the values are those that the ledger books."""
 
     LOW_COVERAGE = "low_coverage"
     TAIL = "tail"

@@ -87,11 +87,6 @@ class FeatureStream:
         """Samples that the stream has covered, gaps included."""
         return self._position
 
-    @property
-    def settled_samples(self) -> int:
-        """Every sample before this one belongs to no window that is still open."""
-        return self._next_window * self.hop_samples
-
     def push(self, samples: FloatArray) -> Iterator[Patch | Window]:
         """Take the next samples `[n]`, float32 at the contract's rate; yield what they complete, in order."""
         position = 0

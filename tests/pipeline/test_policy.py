@@ -12,7 +12,7 @@ _NONE = np.empty((0, 0), np.float32)
 
 def _window(index: int, duration_s: float, coverage: float, frames: int = 10) -> AnalysedWindow:
     features = WindowFeatures(np.zeros((frames, 128), np.float32), _NONE, _NONE)
-    return AnalysedWindow(index, 0, 1, 0.0, duration_s, coverage, features, None)
+    return AnalysedWindow(index, 0, 1, 1, 0.0, duration_s, coverage, features, None)
 
 
 @pytest.mark.parametrize(

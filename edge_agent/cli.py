@@ -1,0 +1,90 @@
+"""The command line: finds the command, turns expected errors into one line and an exit status."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import edge_agent
+
+COMMANDS = {
+    "run": "listen, score and publish until stopped",
+    "check": "check the configuration and all that it points to",
+    "devices": "list the inputs of this machine",
+    "replay": "score recordings through the path of live sources",
+    "commission": "learn a machine's normal sound",
+    "profiles": "list, show and remove what commissioning learnt",
+    "models": "show and verify bundles",
+    "demo": "watch a simulated pump fail",
+}
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_CONFIG = 78
+"""sysexits.h EX_CONFIG: systemd does not restart a service that ends with it (RestartPreventExitStatus)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0, 1 (failed), 2 (usage) or 78 (bad configuration).
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    named = next((word for word in words if not word.startswith("-")), None)
+    parser = _parser(named)
+    arguments = parser.parse_args(words)
+    run: Callable[[argparse.Namespace], int] | None = getattr(arguments, "run", None)
+    if run is None:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): not our failure. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except _expected_errors() as error:
+        return _report(error)
+
+
+def _parser(named: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edge-agent", description="Hears that a machine is failing.")
+    parser.add_argument("--version", action="version", version=f"edge-agent {edge_agent.__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == named:
+            module = importlib.import_module(f"edge_agent.commands.{name}")
+            module.configure(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """The errors that name a thing and its mend; any other is a defect and keeps its traceback."""
+    from edge_agent.capture.source import SourceError  # noqa: PLC0415  imported only once something went wrong
+    from edge_agent.config.problems import ConfigError  # noqa: PLC0415
+    from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
+    from edge_agent.detection.errors import DetectionError  # noqa: PLC0415
+    from edge_agent.errors import CommandError  # noqa: PLC0415
+    from edge_agent.inference.errors import BundleError  # noqa: PLC0415
+    from edge_agent.signal.settings import SignalError  # noqa: PLC0415
+
+    return (
+        SourceError, ConfigError, SecretFileError, DetectionError, CommandError, BundleError, SignalError, OSError,
+    )  # fmt: skip
+
+
+def _report(error: Exception) -> int:
+    from edge_agent.config.problems import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return EXIT_CONFIG
+    print(f"edge-agent: {error}", file=sys.stderr)
+    return EXIT_FAILED

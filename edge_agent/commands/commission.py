@@ -1,0 +1,106 @@
+"""`edge-agent commission`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_agent.capture.files import expand
+from edge_agent.commands import options
+from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.commission import commission
+from edge_agent.detection.features import Recording, WindowFeatures
+from edge_agent.detection.profile import Profile
+from edge_agent.offline import OfflineAnalyser
+from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.priors import type_prior
+from edge_agent.progress import Progress
+from edge_agent.signal.level import LevelReading
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--machine", required=True, metavar="ID", help="the machine to learn")
+    parser.add_argument("--type", default="generic", metavar="TYPE", help="kind of machine: fan, pump, valve, ...")
+    parser.add_argument(
+        "--from", dest="paths", nargs="+", required=True, metavar="PATH", help=f"its normal sound: {options.PATH_HELP}"
+    )
+    parser.add_argument(
+        "--false-alarms-per-week", type=float, default=1.0, metavar="N", help="accepted false alarms (default: 1)"
+    )
+    parser.add_argument("--states", type=int, default=1, metavar="N", help="operating states to expect (default: 1)")
+    options.add_channel(parser)
+    options.add_bundle(parser)
+    options.add_state_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn the machine, print what was learnt, and keep the profile."""
+    store = options.profile_store(arguments)
+    store.path(arguments.machine)  # a bad id is refused before the work, not after it
+    budget = AlarmBudget(false_alarms_per_week=arguments.false_alarms_per_week)
+    bundle = options.open_bundle(arguments)
+    analyser = OfflineAnalyser(bundle, WindowShape(), channels=options.channel_choice(arguments))
+    recordings = gather(analyser, expand(arguments.paths))
+    prior = type_prior(bundle, arguments.type)
+    if prior.name != arguments.type:
+        print(f"the bundle knows no type {arguments.type!r}: using {prior.name!r}", file=sys.stderr)
+    profile = commission(
+        arguments.machine,
+        arguments.type,
+        recordings,
+        prior,
+        bundle=bundle.ref,
+        budget=budget,
+        created_ns=time.time_ns(),
+        max_states=arguments.states,
+    )
+    path = store.save(profile)
+    for line in describe(profile):
+        print(line)
+    print(f"kept in {path}", file=sys.stderr)
+    return 0
+
+
+def gather(analyser: OfflineAnalyser, paths: Iterable[Path]) -> list[Recording]:
+    """The scorable windows of every recording, in order; one without any is left out, with a word.
+
+    Raises:
+        InputError: A file cannot be used.
+    """
+    recordings: list[Recording] = []
+    files = list(paths)
+    with Progress("listening", len(files)) as progress:
+        for path in files:
+            parts: dict[str, list[tuple[WindowFeatures, LevelReading | None]]] = {}
+            for item in analyser.recording(path):
+                own = parts.setdefault(item.name, [])
+                if item.rejected is None:
+                    own.append((item.window.features, item.window.level))
+            for name, windows in parts.items():
+                if windows:
+                    features, levels = zip(*windows, strict=True)
+                    recordings.append(Recording(name, features, levels))
+                else:
+                    print(f"{name}: too short to learn from, left out", file=sys.stderr)
+            progress.advance()
+    return recordings
+
+
+def describe(profile: Profile) -> list[str]:
+    """What commissioning found, for a person."""
+    expected = profile.expected
+    lines = [
+        f"machine {profile.machine_id}: learnt from {profile.windows} windows of {profile.recordings} recordings"
+        + (
+            ", provisional: give about ten minutes of normal sound for a calibrated profile"
+            if profile.provisional
+            else ""
+        ),
+        f"type {profile.machine_type}, prior {profile.prior_name}",
+        f"operating states: {len(profile.state_spectra_db)}",
+        f"threshold {profile.threshold:.2f} for {profile.budget.false_alarms_per_week:g} false alarms per week",
+        f"expected false alarms per week: {expected.per_week:.2g} ({expected.low:.2g} to {expected.high:.2g}, 90 %)",
+    ]
+    return lines + [f"left out: {reason}" for reason in profile.trimmed]

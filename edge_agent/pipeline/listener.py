@@ -1,0 +1,97 @@
+"""Who listens to one channel: identity, score and alarm of each window."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState
+from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.prior import TypePrior
+from edge_agent.detection.profile import Profile
+from edge_agent.detection.scorer import MachineScorer
+from edge_agent.detection.verdict import Verdict
+from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.identity import Identifier, Identity
+
+
+class MachineState(StrEnum):
+    """What one window says of its machine."""
+
+    NORMAL = "normal"
+    SUSPECT = "suspect"
+    ALARM = "alarm"
+    INPUT_FAULT = "input_fault"
+    UNCOMMISSIONED = "uncommissioned"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was made of one window.
+
+    Attributes:
+        machine_id: The machine.
+        identity: What it sounds like; None where no patch was whole.
+        verdict: How odd it is and why; None for a machine without a profile.
+        state: What it says.
+        alarm: Where the machine's alarm stands after it; None for a machine without a profile.
+    """
+
+    machine_id: str
+    identity: Identity | None
+    verdict: Verdict | None
+    state: MachineState
+    alarm: AlarmState | None
+
+
+class MachineListener:
+    """Hears the windows of one machine, in order of time.
+
+    Args:
+        machine_id: The machine.
+        identifier: Names what a window sounds like.
+        profile: What commissioning learnt; None before.
+        prior_of: The bundle's prior of a machine type, needed with a profile.
+        budget: How windows become an alarm; the profile's own if None.
+
+    Raises:
+        DetectionError: The profile does not belong to the bundle's prior.
+    """
+
+    def __init__(
+        self,
+        machine_id: str,
+        identifier: Identifier,
+        profile: Profile | None,
+        prior_of: Callable[[str], TypePrior],
+        budget: AlarmBudget | None = None,
+    ) -> None:
+        self.machine_id = machine_id
+        self._identifier = identifier
+        self._scorer: MachineScorer | None = None
+        self._budget = budget
+        if profile is not None:
+            self._scorer = MachineScorer(profile, prior_of(profile.machine_type))
+            self._budget = budget or profile.budget
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes next is another recording: alarm counting starts anew."""
+        self._alarm = AlarmMachine(self._budget) if self._scorer is not None and self._budget is not None else None
+
+    def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
+        """Make of a window what can be made of it; `start_ns` is its wall time."""
+        identity = self._identifier.identify(window.features.logits)
+        if self._scorer is None or self._alarm is None:
+            return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None)
+        verdict = self._scorer.score(window.features, window.level)
+        alarm = self._alarm.update(verdict, start_ns)
+        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm)
+
+
+def _state(verdict: Verdict, alarm: AlarmState) -> MachineState:
+    if verdict.blocked:
+        return MachineState.INPUT_FAULT
+    if alarm.phase is not AlarmPhase.NORMAL:
+        return MachineState.ALARM
+    return MachineState.SUSPECT if verdict.is_anomalous else MachineState.NORMAL
