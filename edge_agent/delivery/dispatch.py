@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge_agent.delivery.errors import DeliveryError
 from edge_agent.delivery.events import as_replayed
 from edge_agent.delivery.message import Priority
 from edge_agent.delivery.outbox import Outbox, Row
@@ -59,18 +60,12 @@ class Dispatch:
             DeliveryError: The outbox cannot be read; nothing changed.
         """
         chosen: list[Outgoing] = []
-        room = self._window - len(self._under_way)
-        if room > 0:
-            rows = self._outbox.read(Priority.ALARM, after_seq=self._alarm_cursor, limit=room)
-            self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor)
-        if room > len(chosen):
-            rows = self._outbox.read(Priority.STATE, after_seq=self._state_cursor, limit=room - len(chosen))
-            self._state_cursor = self._choose(rows, chosen, self._state_cursor)
-        if room > len(chosen):
-            rows = self._outbox.read(Priority.RESULT, after_seq=self._live_cursor, limit=room - len(chosen))
-            self._live_cursor = self._choose(rows, chosen, self._live_cursor)
-        if room > len(chosen) and not self._backlog_done:
-            self._take_backlog(now_s, room - len(chosen), chosen)
+        try:
+            self._fill(chosen, now_s)
+        except DeliveryError:
+            if not chosen:
+                raise
+            # What was read before the disk failed is under way already; the failure comes again with the next call.
         return chosen
 
     def acknowledged(self, seq: int) -> None:
@@ -98,11 +93,24 @@ class Dispatch:
             self._outbox.read(priority, after_seq=cursor, limit=1) for priority, cursor in lanes
         )
 
+    def _fill(self, chosen: list[Outgoing], now_s: float) -> None:
+        room = self._window - len(self._under_way)
+        if room > 0:
+            rows = self._outbox.read(Priority.ALARM, after_seq=self._alarm_cursor, limit=room)
+            self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor)
+        if room > len(chosen):
+            rows = self._outbox.read(Priority.STATE, after_seq=self._state_cursor, limit=room - len(chosen))
+            self._state_cursor = self._choose(rows, chosen, self._state_cursor)
+        if room > len(chosen):
+            rows = self._outbox.read(Priority.RESULT, after_seq=self._live_cursor, limit=room - len(chosen))
+            self._live_cursor = self._choose(rows, chosen, self._live_cursor)
+        if room > len(chosen) and not self._backlog_done:
+            self._take_backlog(now_s, room - len(chosen), chosen)
+
     def _choose(self, rows: Iterable[Row], chosen: list[Outgoing], cursor: int) -> int:
         for row in rows:
             replayed = row.seq <= self._boundary
-            payload = as_replayed(row.message.payload) if replayed else row.message.payload
-            chosen.append(Outgoing(row, payload, replayed))
+            chosen.append(Outgoing(row, _marked(row) if replayed else row.message.payload, replayed))
             self._under_way.add(row.seq)
             cursor = row.seq
         return cursor
@@ -121,3 +129,11 @@ class Dispatch:
         self._backlog_done = len(rows) < limit
         self._backlog_cursor = self._choose(rows, chosen, self._backlog_cursor)
         self._tokens -= len(rows)
+
+
+def _marked(row: Row) -> bytes:
+    try:
+        return as_replayed(row.message.payload)
+    except DeliveryError:
+        # Written by another version of the agent: better sent as it is than blocking all that waits behind it.
+        return row.message.payload

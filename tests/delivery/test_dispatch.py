@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from edge_agent.delivery.dispatch import Dispatch, Outgoing
-from edge_agent.delivery.message import Message
-from edge_agent.delivery.outbox import MemoryOutbox
+from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.message import Message, Priority
+from edge_agent.delivery.outbox import MemoryOutbox, Row
 from tests.delivery import samples
 
 
@@ -95,3 +97,32 @@ def test_live_is_empty_when_only_backlog_waits() -> None:
         outbox.delete([each.row.seq])
         dispatch.acknowledged(each.row.seq)
     assert dispatch.live_is_empty()
+
+
+def test_a_disk_that_fails_between_lanes_costs_nothing() -> None:
+    class FailsForStates(MemoryOutbox):
+        failing = True
+
+        def read(
+            self, priority: Priority, *, after_seq: int, through_seq: int | None = None, limit: int
+        ) -> tuple[Row, ...]:
+            if self.failing and priority is Priority.STATE:
+                raise DeliveryError(Failure.IO, "the disk fails")
+            return super().read(priority, after_seq=after_seq, through_seq=through_seq, limit=limit)
+
+    outbox = FailsForStates()
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000, now_s=0.0)
+    put_all(outbox, "a1", "s1", "r1")
+    assert names(dispatch.take(0.0)) == ["a1"]
+    with pytest.raises(DeliveryError):
+        dispatch.take(0.0)
+    outbox.failing = False
+    assert names(dispatch.take(0.0)) == ["s1", "r1"]
+
+
+def test_an_event_of_another_version_blocks_nothing() -> None:
+    outbox = MemoryOutbox()
+    outbox.put(replace(samples.result_message(), payload=b'{"subject": "odd"}'))
+    put_all(outbox, "r1")
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000, now_s=0.0)
+    assert names(dispatch.take(1.0)) == ["odd", "r1"]
