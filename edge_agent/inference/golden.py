@@ -1,7 +1,7 @@
 """The self-test of a bundle: a short recording and what the machine that made the bundle computed from it.
 
-Bits differ between kernels (int8 outputs by up to 2 steps between XNNPACK, the built-in kernels and aarch64), so
-outputs are compared within a tolerance, and decisions exactly wherever their margin is wider than it.
+Bits differ between kernels (int8 outputs by up to 3 steps between XNNPACK and the built-in kernels), so outputs are
+compared within the manifest's tolerance, and decisions exactly wherever their margin is wider than it.
 """
 
 from dataclasses import dataclass

@@ -12,8 +12,11 @@ def test_a_real_model_passes(tiny_model: Callable[[str], bytes], name: str) -> N
     probe.probe_model(tiny_model(name), name=name)
 
 
-def test_a_model_the_runtime_refuses_is_reported_with_its_reason(tiny_model: Callable[[str], bytes]) -> None:
-    with pytest.raises(BundleError, match=r"bad.tflite: the TFLite runtime refuses"):
+def test_a_truncated_model_is_reported_whether_the_runtime_refuses_it_or_crashes(
+    tiny_model: Callable[[str], bytes],
+) -> None:
+    # ai-edge-litert 2.3 refuses it, tflite-runtime 2.14 ends in a segmentation fault
+    with pytest.raises(BundleError, match=r"bad.tflite: the (TFLite runtime refuses the model|model crashes)"):
         probe.probe_model(tiny_model("tiny_encoder.tflite")[:2000], name="bad.tflite")
 
 

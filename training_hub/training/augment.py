@@ -27,7 +27,7 @@ class AugmentSettings:
         floor_db: Level of that floor below the patch: a microphone's own noise.
     """
 
-    eq_db: float = 5.0
+    eq_db: float = 1.5
     noise_chance: float = 0.6
     snr_db: tuple[float, float] = (-6.0, 24.0)
     mixup_chance: float = 0.5
@@ -44,20 +44,20 @@ class Batch:
 
     Attributes:
         patches: `[n, frames, bands]`, dB.
-        labels: `[n]`, the machine that is louder or alone.
-        partners: `[n]`, the machine mixed in; equal to `labels` where none is.
-        weights: `[n]`, share of `labels` in the mix, 1.0 where it is alone.
+        classes: `[n]`, the machine and condition that is louder or alone.
+        partners: `[n]`, what is mixed in; equal to `classes` where nothing is.
+        weights: `[n]`, share of `classes` in the mix, 1.0 where it is alone.
     """
 
     patches: torch.Tensor
-    labels: torch.Tensor
+    classes: torch.Tensor
     partners: torch.Tensor
     weights: torch.Tensor
 
 
 def augment(
     patches: torch.Tensor,
-    labels: torch.Tensor,
+    classes: torch.Tensor,
     noise: torch.Tensor,
     generator: torch.Generator,
     settings: AugmentSettings,
@@ -66,7 +66,7 @@ def augment(
 
     Args:
         patches: `[n, frames, bands]`, dB.
-        labels: `[n]`.
+        classes: `[n]`.
         noise: Background patches, as many and as large.
         generator: On the CPU.
         settings: How strongly.
@@ -79,7 +79,7 @@ def augment(
     order = draw.permutation()
     weights = torch.where(draw.uniform() < settings.mixup_chance, 0.5 + 0.5 * draw.uniform(), 1.0)
     power = weights[:, None, None] * power + (1.0 - weights)[:, None, None] * power[order]
-    partners = torch.where(weights < 1.0, labels[order], labels)
+    partners = torch.where(weights < 1.0, classes[order], classes)
     # background at a random ratio, equalised by itself, then the floor of the microphone
     unwanted = _power(_relative(noise) + _eq_curves(draw, bands, 2.0 * settings.eq_db))
     unwanted = unwanted / unwanted.mean((1, 2), keepdim=True)
@@ -91,7 +91,7 @@ def augment(
     level = changed.mean((1, 2), keepdim=True)
     blank = _stripe(draw, bands, settings.mask_bands, settings.mask_chance)[:, None, :]
     blank = blank | _stripe(draw, frames, settings.mask_frames, settings.mask_chance)[:, :, None]
-    return Batch(torch.where(blank, level, changed), labels, partners, weights)
+    return Batch(torch.where(blank, level, changed), classes, partners, weights)
 
 
 class _Draw:

@@ -35,12 +35,14 @@ class Corpus:
         starts: Where each recording begins, `[recordings]`.
         lengths: Its frames, `[recordings]`.
         labels: Its label's index, `[recordings]`; -1 for background.
+        classes: Its class's index, `[recordings]`: a machine in one condition; -1 for background.
     """
 
     frames: NDArray[np.float16]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     labels: NDArray[np.int64]
+    classes: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class TrainingSet:
 
     Attributes:
         labels: What the logits stand for, sorted.
+        class_labels: The label of every class, `[classes]`: the angular loss tells a machine's conditions apart, the
+            logits do not.
         train: Machines to learn.
         noise: Background to mix in.
         test: Held-out recordings.
@@ -57,6 +61,7 @@ class TrainingSet:
     """
 
     labels: tuple[Label, ...]
+    class_labels: NDArray[np.int64]
     train: Corpus
     noise: Corpus
     test: tuple[Recording, ...]
@@ -103,10 +108,17 @@ def build_training_set(recordings: Sequence[Recording], settings: SignalSettings
     if len(labels) < 2 or not noise:
         raise TrainingError(f"{len(labels)} machines and {len(noise)} background recordings; training needs 2 and 1")
     index = {label.machine_id: k for k, label in enumerate(labels)}
+    kinds = sorted({(recording.machine_id, recording.condition) for recording in train})
+    classes = {kind: k for k, kind in enumerate(kinds)}
     return TrainingSet(
         labels=labels,
-        train=_lay_out(train, [index[recording.machine_id] for recording in train]),
-        noise=_lay_out(noise, [-1] * len(noise)),
+        class_labels=np.array([index[machine_id] for machine_id, _ in kinds], np.int64),
+        train=_lay_out(
+            train,
+            [index[recording.machine_id] for recording in train],
+            [classes[recording.machine_id, recording.condition] for recording in train],
+        ),
+        noise=_lay_out(noise, [-1] * len(noise), [-1] * len(noise)),
         test=tuple(test),
         sources=_sources([*train, *noise]),
         skipped=len(recordings) - len(long),
@@ -118,13 +130,14 @@ def held_out_patches(recording: Recording, settings: SignalSettings) -> NDArray[
     return patches_of(recording.log_mel_db.astype(np.float32), settings)
 
 
-def _lay_out(recordings: Sequence[Recording], labels: Sequence[int]) -> Corpus:
+def _lay_out(recordings: Sequence[Recording], labels: Sequence[int], classes: Sequence[int]) -> Corpus:
     lengths = np.array([len(recording.log_mel_db) for recording in recordings], np.int64)
     return Corpus(
         frames=np.concatenate([recording.log_mel_db for recording in recordings]),
         starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         lengths=lengths,
         labels=np.array(labels, np.int64),
+        classes=np.array(classes, np.int64),
     )
 
 

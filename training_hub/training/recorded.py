@@ -17,8 +17,8 @@ _COLUMNS = ("file", "machine_type", "machine_id", "condition", "group", "licence
 _CLEAN_PREFIXES = ("MIT", "CC0", "CC BY 4.0", "Apache-2.0")
 # Terms stated elsewhere than in the row; each with where.
 _STATED_ELSEWHERE = {
-    "a2212_M1": "CC BY 4.0 (the authors' data article)",
-    "a2212_M2": "CC BY 4.0 (the authors' data article)",
+    "a2212_M1": "CC BY 4.0 (stated for the upstream data set, Mendeley Data j4yr5fmhv4)",
+    "a2212_M2": "CC BY 4.0 (stated for the upstream data set, Mendeley Data j4yr5fmhv4)",
 }
 _LONGEST_S = 600
 

@@ -17,7 +17,7 @@ class Recording:
         name: Where it comes from, for messages.
         machine_id: The machine heard in it; becomes a label.
         machine_type: Its type; `background` for sounds that are no machine's.
-        condition: `normal`, `anomaly`, or an operating state.
+        condition: `normal`, `anomaly`, an operating state (`state_...`), a simulated fault (`fault_...`).
         group: Recording session; train and test never share one.
         licence: Terms of the audio.
         log_mel_db: float16 `[frames, bands]`, dB: half precision resolves 0.06 dB at -100 dB, far below any effect.
@@ -38,5 +38,8 @@ class Recording:
 
     @property
     def is_trainable(self) -> bool:
-        """Whether the encoder may learn the machine from it: any state, no anomaly."""
+        """Whether the encoder may learn from it: any state, simulated faults, but no real anomaly.
+
+        Simulated faults teach the embedding that a fault is a difference; real ones stay unseen, as on site.
+        """
         return not self.is_background and self.condition != ANOMALOUS

@@ -1,4 +1,4 @@
-"""Simulated machines and coloured noise as training data: variety that no licence restricts."""
+"""Simulated machines, healthy and faulty, and coloured noise as training data: variety that no licence restricts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.simulate import MachineSimulator, MachineState, MachineType, random_spec
+from edge_agent.simulate import FaultKind, MachineSimulator, MachineSpec, MachineState, MachineType, random_spec
 from training_hub.training.feature_cache import FeatureCache
 from training_hub.training.recording import BACKGROUND_TYPE, Recording
 
@@ -23,6 +23,7 @@ class SimulationPlan:
         recordings: Recordings of each individual; each is a group of its own.
         recording_s: Length of one.
         idle_every: Every so many recordings one is of the idle machine.
+        faulty: Recordings of each individual with each of its faults, at severities of its own.
         noises: Recordings of coloured noise.
         seed: Which individuals.
     """
@@ -31,6 +32,7 @@ class SimulationPlan:
     recordings: int = 6
     recording_s: float = 20.0
     idle_every: int = 6
+    faulty: int = 1
     noises: int = 64
     seed: int = 2024
 
@@ -38,7 +40,7 @@ class SimulationPlan:
 def simulate_recordings(
     plan: SimulationPlan, cache: FeatureCache, progress: Callable[[str], None] = lambda _: None
 ) -> list[Recording]:
-    """Recordings of simulated healthy machines, and of noise."""
+    """Recordings of simulated machines, healthy and faulty, and of noise."""
     recordings = []
     for machine_type in MachineType:
         for k in range(plan.machines_per_type):
@@ -73,7 +75,32 @@ def _machine(plan: SimulationPlan, machine_type: MachineType, k: int, cache: Fea
                 log_mel_db=cache.log_mel(key, render),
             )
         )
-    return recordings
+    return recordings + [
+        _faulty(plan, spec, fault, [*origin, k, take], cache)
+        for k, fault in enumerate(voice.kind for voice in spec.faults)
+        for take in range(plan.faulty)
+    ]
+
+
+def _faulty(
+    plan: SimulationPlan, spec: MachineSpec, fault: FaultKind, origin: list[int], cache: FeatureCache
+) -> Recording:
+    def render() -> NDArray[np.float32]:
+        rng = np.random.default_rng([*origin, 77])
+        simulator = MachineSimulator(spec, int(rng.integers(1 << 31)), cache.settings.sample_rate_hz)
+        samples = round(plan.recording_s * cache.settings.sample_rate_hz)
+        return simulator.render(samples, fault, severity=float(rng.uniform(0.3, 1.0)))
+
+    name = f"{spec.id}/{fault.name}/{origin[-1]}"
+    return Recording(
+        name=name,
+        machine_id=spec.id,
+        machine_type=spec.machine_type.value,
+        condition=f"fault_{fault.name}",
+        group=name,
+        licence=LICENCE,
+        log_mel_db=cache.log_mel(f"faulty|{_VERSION}|{fault.key}|{spec.id}|{origin}|{plan.recording_s}", render),
+    )
 
 
 def _noise(plan: SimulationPlan, k: int, cache: FeatureCache) -> Recording:

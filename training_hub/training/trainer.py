@@ -30,6 +30,8 @@ _TEST_EVERY = 500
 _CHECKPOINT_EVERY_S = 60.0
 _WARM_UP = 0.04
 _TEST_PATCHES = 4096
+# Real machines are few beside simulated ones, and matter more.
+_RECORDED_WEIGHT = 4.0
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ class Trainer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
         self.net = TorchNet(self.architecture, len(data.labels), self._device)
+        self._class_labels = torch.from_numpy(data.class_labels).to(self._device)
         self._head = SubCentreArcFace(
-            len(data.labels),
+            len(data.class_labels),
             self.architecture.embedding,
             generator=self._generator(-1),
             device=self._device,
@@ -85,7 +88,7 @@ class Trainer:
         self._all.register_parameter("head", self._head.weight)
         self._optimiser = torch.optim.AdamW(self._all.parameters(), lr=1e-9, weight_decay=plan.weight_decay)
         patch_frames = (settings or SignalSettings()).patch_frames
-        self._patches = Sampler(data.train, patch_frames, self._device)
+        self._patches = Sampler(data.train, patch_frames, self._device, _label_weights(data))
         self._noise = Sampler(data.noise, patch_frames, self._device)
         self.input: InputSpec = measure_input(torch.cat([self._batch(-2 - k).patches for k in range(8)]))
         self._test = self._test_tensors(data, settings or SignalSettings())
@@ -159,25 +162,25 @@ class Trainer:
         self._optimiser.step()
         self.step += 1
         plain = batch.weights == 1.0
-        hits = (logits.detach().argmax(1) == batch.labels) & plain
+        hits = (logits.detach().argmax(1) == self._class_labels[batch.classes]) & plain
         return float(loss.detach()), float(hits.sum()), float(plain.sum())
 
     def _loss(self, embeddings: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        def one(labels: torch.Tensor) -> torch.Tensor:
+        def one(classes: torch.Tensor) -> torch.Tensor:
+            labels, share = self._class_labels[classes], self.plan.angular_weight
             plain = torch.nn.functional.cross_entropy(
                 logits, labels, reduction="none", label_smoothing=self.plan.label_smoothing
             )
-            share = self.plan.angular_weight
-            return (1.0 - share) * plain + share * self._head.loss(embeddings, labels)
+            return (1.0 - share) * plain + share * self._head.loss(embeddings, classes)
 
-        return (batch.weights * one(batch.labels) + (1.0 - batch.weights) * one(batch.partners)).mean()
+        return (batch.weights * one(batch.classes) + (1.0 - batch.weights) * one(batch.partners)).mean()
 
     def _batch(self, step: int) -> Batch:
         """The batch of a step: it depends on the seed and the step alone, so a resumed run sees what it would have."""
         generator = self._generator(step)
-        patches, labels = self._patches.draw(self.plan.batch, generator)
+        patches, classes = self._patches.draw(self.plan.batch, generator)
         noise, _ = self._noise.draw(self.plan.batch, generator)
-        return augment(patches, labels, noise, generator, self._augmentation)
+        return augment(patches, classes, noise, generator, self._augmentation)
 
     def _generator(self, step: int) -> torch.Generator:
         seed = int(np.random.SeedSequence([self.plan.seed, step + 1_000_000]).generate_state(1, np.uint64)[0] >> 1)
@@ -204,3 +207,8 @@ class Trainer:
     def _save(self) -> None:
         progress = {"step": self.step, "steps": self.steps, "spent_s": self.spent_s}
         save_checkpoint(self.directory, self._all, self._optimiser, progress)
+
+
+def _label_weights(data: TrainingSet) -> torch.Tensor:
+    simulated = [label.machine_id.startswith("sim_") for label in data.labels]
+    return torch.tensor([1.0 if is_simulated else _RECORDED_WEIGHT for is_simulated in simulated])

@@ -59,7 +59,7 @@ def test_mixup_names_both_machines_and_the_louder_first() -> None:
 
     mixed = augment(patches, labels, noise, generator(), replace(OFF, mixup_chance=1.0))
     assert ((mixed.weights >= 0.5) & (mixed.weights <= 1)).all()
-    assert (mixed.partners != mixed.labels).any()
+    assert (mixed.partners != mixed.classes).any()
 
 
 def test_masks_blank_whole_bands_and_frames() -> None:

@@ -19,6 +19,15 @@ def test_labels_are_sorted_and_background_is_none(training_set: TrainingSet) -> 
     assert set(training_set.noise.labels) == {-1}
 
 
+def test_a_machines_conditions_are_classes_of_one_label(recordings: list[Recording]) -> None:
+    from dataclasses import replace
+
+    faulty = [replace(r, condition="fault_imbalance", group=r.group + "f") for r in recordings if "m1" in r.machine_id]
+    data = build_training_set([*recordings, *faulty], SignalSettings())
+    assert data.class_labels.tolist() == [0, 1, 1, 2, 3]
+    assert (data.class_labels[data.train.classes] == data.train.labels).all()
+
+
 def test_the_layout_holds_every_frame_of_every_training_recording(
     training_set: TrainingSet, recordings: list[Recording]
 ) -> None:
@@ -49,6 +58,8 @@ def test_simulated_machines_alone_make_a_training_set(tmp_path: Path) -> None:
     recordings = load_recordings(Mix.CLEAN, cache, data=None, plan=SMALL)
     data = build_training_set(recordings, cache.settings)
     assert len(data.labels) == 7
+    assert {r.condition for r in recordings} > {"normal", "state_idle", "background", "fault_imbalance"}
+    assert len(data.class_labels) > 7
     assert {source.name for source in data.sources} == {"simulated machines and noise"}
     again = load_recordings(Mix.CLEAN, FeatureCache(tmp_path / "other"), data=None, plan=SMALL)
     for first, second in zip(recordings, again, strict=True):
