@@ -1,6 +1,6 @@
 """From arrivals of all sources to heard windows, with the books of every sample."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ from edge_agent.capture.ledger import SCORED, LedgerSnapshot, Outcome, SampleLed
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.source import Block
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
-from edge_agent.pipeline.listener import Heard, MachineListener, MachineState
+from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.settings import SignalSettings
 
@@ -27,7 +27,21 @@ class ChannelPlan:
     """Which channel of a source is heard, and who listens."""
 
     index: int
-    listener: MachineListener
+    listener: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """The channels of a source that are heard.
+
+    Attributes:
+        channels: The channels.
+        stamped_by_arrival: Whether the time of a sample is when it arrives; in a recording, or at another pace than
+            real time, it follows from the count alone.
+    """
+
+    channels: tuple[ChannelPlan, ...]
+    stamped_by_arrival: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class _Channel:
 
 @dataclass(slots=True)
 class _Source:
-    plans: Sequence[ChannelPlan]
+    plan: SourcePlan
     channels: list[_Channel] = field(default_factory=list)
     clock: SampleClock | None = None
     position: int = 0
@@ -76,9 +90,8 @@ class Engine:
         settings: The signal contract.
         shape: Window and hop.
         policy: Which windows are scored.
-        sources: The channels to hear, by source.
+        sources: What is heard, by source.
         clock: For the stamps.
-        live: Whether sources are stamped by when they arrive, or by their sample count alone (replay).
     """
 
     def __init__(
@@ -88,21 +101,19 @@ class Engine:
         settings: SignalSettings,
         shape: WindowShape,
         policy: ScorePolicy,
-        sources: Mapping[str, Sequence[ChannelPlan]],
+        sources: Mapping[str, SourcePlan],
         clock: Clock,
-        live: bool = True,
     ) -> None:
         self._analyser = analyser
         self._settings = settings
         self._shape = shape
         self._policy = policy
         self._clock = clock
-        self._live = live
-        self._sources = {source_id: _Source(plans) for source_id, plans in sources.items()}
+        self._sources = {source_id: _Source(plan) for source_id, plan in sources.items()}
         self._ledgers = {
-            (source_id, plan.index): SampleLedger(source_id, plan.index)
-            for source_id, plans in sources.items()
-            for plan in plans
+            (source_id, channel.index): SampleLedger(source_id, channel.index)
+            for source_id, plan in sources.items()
+            for channel in plan.channels
         }
 
     def ledgers(self) -> tuple[LedgerSnapshot, ...]:
@@ -144,14 +155,14 @@ class Engine:
         source.clock = SampleClock(rate_hz, self._clock)
         source.channels = [
             _Channel(plan, ChannelStream(self._settings, self._shape, rate_hz), self._ledgers[source_id, plan.index])
-            for plan in source.plans
+            for plan in source.plan.channels
         ]
 
     def _push(self, source: _Source, block: Block) -> None:
         first, count = block.first_sample, len(block.samples)
         gap = first - source.position
         source.position = block.stop_sample
-        if self._live and source.clock is not None:
+        if source.plan.stamped_by_arrival and source.clock is not None:
             source.clock.observe(block.stop_sample)
         for channel in source.channels:
             samples = np.ascontiguousarray(block.samples[:, channel.plan.index])
@@ -185,7 +196,3 @@ class Engine:
         for channel in source.channels:
             channel.ledger.settle_pending(outcome)
         source.channels = []
-
-
-WindowSink = Callable[[WindowEvent], None]
-"""Where finished windows go: metrics, events, the page."""

@@ -19,6 +19,7 @@ from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.inference.bundle import Bundle
 from edge_agent.offline import OfflineAnalyser, OfflineWindow
 from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.listener import Listener
 from edge_agent.pipeline.roster import Roster
 from edge_agent.progress import Progress
 
@@ -44,10 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score the recordings; 1 if any of them could not be used."""
     store = options.profile_store(arguments)
-    profiles = [store.load(arguments.machine)] if arguments.machine else [store.load(m) for m in store.machines()]
+    wanted = [arguments.machine] if arguments.machine else store.machines()
     paths = expand(arguments.paths)
     bundle = options.open_bundle(arguments)
-    roster = Roster(bundle, profiles)
+    roster = Roster(bundle, {machine: store.load(machine) for machine in wanted})
+    listener = roster.listener(arguments.machine) if arguments.machine else roster.router()
     analyser = OfflineAnalyser(
         bundle,
         WindowShape(arguments.window_s, arguments.hop_s or arguments.window_s),
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         for group in [paths] if arguments.stream else [(path,) for path in paths]:
             try:
                 items = analyser.stream(group) if arguments.stream else analyser.recording(group[0])
-                for data in _results(items, roster, bundle, arguments.machine):
+                for data in _results(items, roster, listener, bundle):
                     printer.show(data)
                     windows += 1
             except InputError as error:
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _results(
-    items: Iterator[OfflineWindow], roster: Roster, bundle: Bundle, machine_id: str | None
+    items: Iterator[OfflineWindow], roster: Roster, listener: Listener, bundle: Bundle
 ) -> Iterator[ResultData]:
     reference = bundle_reference(bundle.ref)
     for item in items:
@@ -84,7 +86,7 @@ def _results(
             continue
         # the virtual clock: every recording begins at the epoch, so that the same bytes give the same results
         start_ns = round(item.window.start_s * NS_PER_S)
-        heard = roster.hear(machine_id, item.window, start_ns)
+        heard = listener.hear(item.window, start_ns)
         yield result_data(
             item.window,
             heard,

@@ -1,10 +1,11 @@
 """What commissioning learnt of one machine, in one small file."""
 
 import io
+import math
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -72,7 +73,7 @@ class Profile:
         expected: False alarms per week to expect.
         correlation: Of the scores of neighbouring windows.
         members: Detectors with their calibration.
-        fused_tail: Distribution of the cube root of the fused evidence.
+        fused_tail: Distribution of the fused value.
         baseline: The input's condition.
         state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.
         exemplars: `[n, 128]` level-removed spectra of normal windows, to find the nearest.
@@ -166,6 +167,14 @@ class Profile:
             raise DetectionError(f"{name}: metadata {where}: {first['msg']}; commission the machine again") from error
         except DetectionError as error:
             raise DetectionError(f"{name}: {error}") from error
+
+    def with_budget(self, budget: AlarmBudget) -> "Profile":
+        """The same knowledge under another budget: threshold and expected alarms follow, nothing is learnt anew."""
+        probability = budget.window_probability(self.correlation)
+        rate = budget.alarms_per_week(probability, self.correlation)
+        scale = rate / self.expected.per_week if self.expected.per_week > 0 else 1.0
+        expected = ExpectedAlarms(rate, self.expected.low * scale, self.expected.high * scale)
+        return replace(self, budget=budget, threshold=-math.log10(probability), expected=expected)
 
     def check_prior(self, prior: TypePrior) -> None:
         """Refuse to score with another prior than the one that the thresholds were made with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import socket
 import threading
 from collections.abc import Callable
@@ -11,9 +12,11 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge_agent.observe.errors import ObserveError
 from edge_agent.observe.health import Check, HealthReport
@@ -23,12 +26,15 @@ _IDLE_TIMEOUT_S = 10
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def create_app(registry: CollectorRegistry, report: Callable[[], HealthReport]) -> Starlette:
+def create_app(
+    registry: CollectorRegistry, report: Callable[[], HealthReport], *, token: str | None = None
+) -> Starlette:
     """Make the ASGI application.
 
     Args:
         registry: What /metrics shows, in OpenMetrics or the Prometheus text format as the caller accepts.
         report: The health of this moment.
+        token: What callers must send as `Authorization: Bearer`; None on the loopback.
     """
 
     # Plain functions: Starlette runs them in a worker thread, where a lock waited for stops no other request.
@@ -48,13 +54,35 @@ def create_app(registry: CollectorRegistry, report: Callable[[], HealthReport]) 
         return JSONResponse({"state": health.state.value, **asdict(health)}, status, headers=_NO_STORE)
 
     return Starlette(
+        middleware=[] if token is None else [Middleware(_BearerGate, token=token)],
         routes=[
             Route("/metrics", metrics),
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/healthz", healthz),
-        ]
+        ],
     )
+
+
+class _BearerGate:
+    """Lets only callers through that know the token; compared in constant time."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                refusal = PlainTextResponse(
+                    "send the token: Authorization: Bearer ...\n",
+                    401,
+                    headers={"WWW-Authenticate": "Bearer", **_NO_STORE},
+                )
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _answer(check: Check) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState
 from edge_agent.detection.budget import AlarmBudget
@@ -44,6 +45,13 @@ class Heard:
     alarm: AlarmState | None
 
 
+class Listener(Protocol):
+    """Hears the windows of one channel."""
+
+    def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
+        """Make of a window what can be made of it; `start_ns` is its wall time."""
+
+
 class MachineListener:
     """Hears the windows of one machine, in order of time.
 
@@ -52,7 +60,6 @@ class MachineListener:
         identifier: Names what a window sounds like.
         profile: What commissioning learnt; None before.
         prior_of: The bundle's prior of a machine type, needed with a profile.
-        budget: How windows become an alarm; the profile's own if None.
 
     Raises:
         DetectionError: The profile does not belong to the bundle's prior.
@@ -64,15 +71,14 @@ class MachineListener:
         identifier: Identifier,
         profile: Profile | None,
         prior_of: Callable[[str], TypePrior],
-        budget: AlarmBudget | None = None,
     ) -> None:
         self.machine_id = machine_id
         self._identifier = identifier
         self._scorer: MachineScorer | None = None
-        self._budget = budget
+        self._budget: AlarmBudget | None = None
         if profile is not None:
             self._scorer = MachineScorer(profile, prior_of(profile.machine_type))
-            self._budget = budget or profile.budget
+            self._budget = profile.budget
         self.forget()
 
     def forget(self) -> None:

@@ -1,53 +1,59 @@
-"""The commissioned machines, and which of them a window belongs to."""
+"""The machines of a gateway, and which of them a window belongs to."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import UNKNOWN, Identifier, IdentityCalibration
-from edge_agent.pipeline.listener import Heard, MachineListener, MachineState
+from edge_agent.pipeline.listener import Heard, Listener, MachineListener, MachineState
 from edge_agent.pipeline.priors import type_prior
 
 
 class Roster:
-    """A listener for every commissioned machine.
+    """A listener for every machine.
 
     Args:
         bundle: Models and priors.
-        profiles: The machines.
+        profiles: The machines, each with what commissioning learnt of it, or None before.
 
     Raises:
         DetectionError: A profile does not belong to the bundle.
     """
 
-    def __init__(self, bundle: Bundle, profiles: Iterable[Profile]) -> None:
+    def __init__(self, bundle: Bundle, profiles: Mapping[str, Profile | None]) -> None:
         labels = tuple(label.machine_id for label in bundle.manifest.labels)
         self._identifier = Identifier(labels, IdentityCalibration())
         self._listeners = {
-            profile.machine_id: MachineListener(
-                profile.machine_id, self._identifier, profile, lambda name: type_prior(bundle, name)
-            )
-            for profile in profiles
+            machine_id: MachineListener(machine_id, self._identifier, profile, lambda name: type_prior(bundle, name))
+            for machine_id, profile in profiles.items()
         }
+
+    def listener(self, machine_id: str) -> MachineListener:
+        """The machine's listener; raises `KeyError` for one that is not on the roster."""
+        return self._listeners[machine_id]
+
+    def router(self) -> Listener:
+        """A listener that lets the sound say which machine it is."""
+        return _Router(self._identifier, self._listeners)
 
     def forget(self) -> None:
         """What comes next is another recording."""
         for listener in self._listeners.values():
             listener.forget()
 
-    def hear(self, machine_id: str | None, window: AnalysedWindow, start_ns: int) -> Heard:
-        """Let the machine's listener hear a window; where no machine is named, the sound's identity names it.
 
-        Raises:
-            KeyError: The named machine is not on the roster.
-        """
-        if machine_id is not None:
-            return self._listeners[machine_id].hear(window, start_ns)
+class _Router:
+    """Names the machine by the window's identity and lets its listener hear it."""
+
+    def __init__(self, identifier: Identifier, listeners: Mapping[str, MachineListener]) -> None:
+        self._identifier = identifier
+        self._listeners = listeners
+
+    def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         identity = self._identifier.identify(window.features.logits)
         label = UNKNOWN if identity is None else identity.label
         if label in self._listeners:
             return self._listeners[label].hear(window, start_ns)
-        return Heard(
-            label, identity, None, MachineState.UNKNOWN if label == UNKNOWN else MachineState.UNCOMMISSIONED, None
-        )
+        state = MachineState.UNKNOWN if label == UNKNOWN else MachineState.UNCOMMISSIONED
+        return Heard(label, identity, None, state, None)

@@ -1,0 +1,51 @@
+"""Snapshots of other packages in the words that the metrics read."""
+
+from collections.abc import Iterable
+
+from edge_agent.capture.clock import NS_PER_S
+from edge_agent.capture.ledger import LedgerSnapshot
+from edge_agent.delivery.mqtt import PublisherStats
+from edge_agent.delivery.outbox import OutboxStats
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+
+
+def ledger_readings(snapshots: Iterable[LedgerSnapshot]) -> list[LedgerReading]:
+    """Every channel's books."""
+    return [
+        LedgerReading(
+            source=each.source,
+            channel=each.channel,
+            captured=each.captured,
+            scored=each.scored,
+            skipped=tuple((reason.value, count) for reason, count in each.skipped.items()),
+            lost=tuple((reason.value, count) for reason, count in each.lost.items()),
+            pending=each.pending,
+        )
+        for each in snapshots
+    ]
+
+
+def outbox_reading(stats: OutboxStats, now_ns: int) -> OutboxReading:
+    """The outbox's books at a wall time."""
+    oldest = stats.oldest_occurred_ns
+    return OutboxReading(
+        rows=tuple((priority.name.lower(), rows) for priority, rows in stats.rows.items()),
+        payload_bytes=stats.payload_bytes,
+        accepted=stats.accepted,
+        dropped=tuple((reason.value, count) for reason, count in stats.dropped.items()),
+        errors=tuple((failure.value, count) for failure, count in stats.errors.items()),
+        files_set_aside=stats.files_set_aside,
+        oldest_age_s=0.0 if oldest is None else max(0.0, (now_ns - oldest) / NS_PER_S),
+    )
+
+
+def delivery_reading(stats: PublisherStats) -> DeliveryReading:
+    """What the publisher did."""
+    return DeliveryReading(
+        connected=stats.connected,
+        connects=stats.connects,
+        published=stats.published,
+        replayed=stats.replayed,
+        failed=tuple((failure.value, count) for failure, count in stats.failed),
+        in_flight=stats.in_flight,
+    )

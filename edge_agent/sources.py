@@ -1,0 +1,92 @@
+"""From the configuration of a source to the source."""
+
+import time
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+from edge_agent.capture.files import expand
+from edge_agent.capture.microphone import MicrophoneSource
+from edge_agent.capture.paced import PacedSource
+from edge_agent.capture.raw_stream import DeviceSettings
+from edge_agent.capture.replay import StreamSource
+from edge_agent.capture.simulated import ScheduledFault, SimulatedChannel, SimulatedSource
+from edge_agent.capture.source import Source, SourceError
+from edge_agent.config.settings import AgentSettings
+from edge_agent.config.source import MicrophoneSection, ReplaySection, SimulatedSection, SourceSection
+from edge_agent.simulate import MachineType, SimulationError, fault_kind, random_spec
+
+_NO_FAULT = "none"
+
+
+def source_opener(section: SourceSection, settings: AgentSettings) -> Callable[[], Source]:
+    """What opens a configured source, each time anew; it raises `SourceError` where that fails."""
+    if isinstance(section, MicrophoneSection):
+        return lambda: _microphone(section)
+    if isinstance(section, ReplaySection):
+        return lambda: _replay(section)
+    return lambda: _simulated(section, settings)
+
+
+def is_live(section: SourceSection) -> bool:
+    """Whether time goes by while the source is away; a recording or a simulation waits."""
+    return isinstance(section, MicrophoneSection)
+
+
+def stamps_by_arrival(section: SourceSection) -> bool:
+    """Whether a sample's time is when it arrives; at another pace than real time it is its count."""
+    return isinstance(section, MicrophoneSection) or section.speed == 1.0
+
+
+def _microphone(section: MicrophoneSection) -> Source:
+    channels = 1 + max(channel.index for channel in section.channel)
+    return MicrophoneSource(section.id, DeviceSettings(section.device, section.rate_hz, channels))
+
+
+def _replay(section: ReplaySection) -> Source:
+    stream = StreamSource(
+        expand(section.paths), channels="all", block_samples=section.rate_hz // 10, source_id=section.id
+    )
+    heard = max(channel.index for channel in section.channel)
+    if heard >= stream.channels:
+        stream.close()
+        raise SourceError(
+            f"source {section.id!r}: its recordings have {stream.channels} channels, channel {heard} is heard"
+        )
+    return PacedSource(stream, speed=section.speed, loop=section.loop)
+
+
+def _simulated(section: SimulatedSection, settings: AgentSettings) -> Source:
+    heard = {channel.index: channel.machine for channel in section.channel}
+    speed = section.speed
+    try:
+        return SimulatedSource(
+            section.id,
+            [
+                _simulated_channel(section, settings, heard.get(index, f"{section.id}_{index}"))
+                for index in range(1 + max(heard))
+            ],
+            rate_hz=section.rate_hz,
+            clock=lambda: time.monotonic() * speed,
+            sleep=lambda seconds: time.sleep(seconds / speed),
+        )
+    except SimulationError as error:
+        raise SourceError(f"source {section.id!r}: {error}") from error
+
+
+def _simulated_channel(section: SimulatedSection, settings: AgentSettings, machine_id: str) -> SimulatedChannel:
+    known = {machine.id: machine.type for machine in settings.machine}
+    kind = known.get(machine_id, "generic")
+    try:
+        machine_type = MachineType(section.machine_type if kind == "generic" else kind)
+    except ValueError as error:
+        names = ", ".join(each.value for each in MachineType)
+        raise SourceError(f"source {section.id!r}: {kind!r} cannot be simulated; these can: {names}") from error
+    seed = zlib.crc32(machine_id.encode()) ^ section.seed
+    spec = random_spec(machine_type, np.random.default_rng(seed), machine_id)
+    faults: tuple[ScheduledFault, ...] = ()
+    if section.fault != _NO_FAULT:
+        fault = fault_kind(machine_type, section.fault)
+        faults = (ScheduledFault(fault, section.fault_after_s, severity=section.severity),)
+    return SimulatedChannel(spec, seed, faults)

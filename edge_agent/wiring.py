@@ -1,0 +1,102 @@
+"""From settings to what the parts take: each part has words of its own."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge_agent.config.machine import MachineSection
+from edge_agent.config.settings import AgentSettings
+from edge_agent.config.source import AUTO
+from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
+from edge_agent.delivery.outbox import OutboxLimits
+from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.profile import Profile
+from edge_agent.engine import ChannelPlan, SourcePlan
+from edge_agent.inference.bundle import Bundle
+from edge_agent.pipeline.roster import Roster
+from edge_agent.profiles import ProfileStore
+from edge_agent.sources import stamps_by_arrival
+
+
+def alarm_budget(settings: AgentSettings, machine: MachineSection | None = None) -> AlarmBudget:
+    """How windows become an alarm; a machine may have a budget of its own."""
+    own = None if machine is None else machine.false_alarms_per_week
+    detection = settings.detection
+    return AlarmBudget(
+        false_alarms_per_week=detection.false_alarms_per_week if own is None else own,
+        raise_after=detection.raise_after,
+        raise_within=detection.raise_within,
+        clear_after=detection.clear_after,
+        hysteresis=detection.hysteresis,
+        window_hop_s=settings.window.hop_s,
+    )
+
+
+def roster(settings: AgentSettings, bundle: Bundle, state_dir: Path) -> Roster:
+    """A listener for every machine of the configuration, and for all commissioned ones where a channel is routed.
+
+    Profiles keep what was learnt; how rare an alarm must be is the configuration's to say.
+
+    Raises:
+        DetectionError: A profile cannot be used with the bundle.
+    """
+    store = ProfileStore(state_dir)
+    routed = any(channel.machine == AUTO for source in settings.source for channel in source.channel)
+    sections = {machine.id: machine for machine in settings.machine}
+    wanted = [*sections, *(m for m in store.machines() if routed and m not in sections)]
+    profiles: dict[str, Profile | None] = {}
+    for machine_id in wanted:
+        profile = store.find(machine_id)
+        budget = alarm_budget(settings, sections.get(machine_id))
+        profiles[machine_id] = None if profile is None else profile.with_budget(budget)
+    return Roster(bundle, profiles)
+
+
+def source_plans(settings: AgentSettings, machines: Roster) -> dict[str, SourcePlan]:
+    """What is heard of each source."""
+    return {
+        source.id: SourcePlan(
+            channels=tuple(
+                ChannelPlan(
+                    channel.index,
+                    machines.router() if channel.machine == AUTO else machines.listener(channel.machine),
+                )
+                for channel in source.channel
+            ),
+            stamped_by_arrival=stamps_by_arrival(source),
+        )
+        for source in settings.source
+    }
+
+
+def machines_of(settings: AgentSettings) -> dict[str, tuple[str, ...]]:
+    """The machines that each source hears."""
+    return {source.id: tuple(c.machine for c in source.channel if c.machine != AUTO) for source in settings.source}
+
+
+def outbox_limits(settings: AgentSettings) -> OutboxLimits:
+    """How much may wait for the broker."""
+    outbox = settings.mqtt.outbox
+    return OutboxLimits(max_bytes=outbox.max_bytes, max_age_s=float(outbox.max_age_s))
+
+
+def mqtt_settings(settings: AgentSettings, environ: Mapping[str, str]) -> MqttSettings:
+    """How to reach the broker.
+
+    Raises:
+        SecretFileError: The password cannot be read.
+    """
+    mqtt = settings.mqtt
+    password = None if mqtt.password_file is None else mqtt.password_file.read(environ).get_secret_value()
+    tls = TlsSettings(mqtt.tls.ca_file, mqtt.tls.cert_file, mqtt.tls.key_file) if mqtt.tls.enabled else None
+    return MqttSettings(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=mqtt.client_id or "",
+        username=mqtt.username,
+        password=password,
+        tls=tls,
+        protocol=mqtt.protocol,
+        keepalive_s=mqtt.keepalive_s,
+        backlog_rate_per_s=mqtt.outbox.drain_per_s,
+        result_expiry_s=mqtt.result_expiry_s,
+    )
