@@ -21,14 +21,6 @@ def log_score(score: float) -> float:
     return math.log(max(score, _SMALLEST_SCORE))
 
 
-def root_evidence(evidence: float) -> float:
-    """Cube root of evidence, which is a sum of `-log10 p`: it makes a chi-squared variable nearly normal.
-
-    Source: E. B. Wilson, M. M. Hilferty, The distribution of chi-square, PNAS 17, 1931.
-    """
-    return float(np.cbrt(evidence))
-
-
 @dataclass(frozen=True, slots=True)
 class PredictiveTail:
     """Student's predictive distribution of the next normal window's (transformed) score.
@@ -85,6 +77,10 @@ class PredictiveTail:
     def scale(self) -> float:
         """Scale of the predictive distribution: the spread, and the doubt about the mean."""
         return self.spread * math.sqrt(1.0 + 1.0 / self.recordings)
+
+    def standardise(self, value: float) -> float:
+        """How many spreads a value lies above the mean."""
+        return (value - self.centre) / self.spread
 
     def log10_tail(self, value: float) -> float:
         """log10 of the probability that a normal window's value is higher."""

@@ -13,6 +13,7 @@ FloatArray = NDArray[np.float64]
 NOISE_SNR_DB = (40.0, 30.0, 20.0)
 _SCALE_STRENGTH = 3.0
 _SMALLEST_VARIANCE = 1e-8
+_HANN_BIN_CORRELATIONS = (2.0 / 3.0, 1.0 / 6.0)
 
 
 def shrinkage_to_diagonal(residuals: FloatArray) -> float:
@@ -73,8 +74,8 @@ def blend(prior: FloatArray | None, strength: float, residuals: FloatArray, spen
 class WhiteNoise:
     """White noise as it looks in log-mel frames: draws it once and adds pieces of it.
 
-    The power of a band of a frame is Gamma distributed, with twice the number of bins it averages as degrees of
-    freedom.
+    The power of a band of a frame is Gamma distributed, with twice the number of independent bins it averages as
+    degrees of freedom; a Hann window makes neighbouring bins depend on each other.
 
     Args:
         frames: The longest window it will be added to.
@@ -85,7 +86,10 @@ class WhiteNoise:
     def __init__(self, frames: int, rng: np.random.Generator, settings: SignalSettings | None = None) -> None:
         filters = slaney_mel_filters(settings or SignalSettings()).astype(np.float64)
         self._area = filters.sum(axis=1)
-        bins = np.maximum(1.0, self._area**2 / (filters**2).sum(axis=1))
+        variance = (filters**2).sum(axis=1)
+        for distance, correlation in enumerate(_HANN_BIN_CORRELATIONS, start=1):
+            variance += 2.0 * correlation**2 * (filters[:, distance:] * filters[:, :-distance]).sum(axis=1)
+        bins = self._area**2 / variance
         self._field = (self._area * rng.gamma(bins, 1.0 / bins, size=(2 * frames, len(bins)))).astype(np.float32)
         self._rng = rng
 

@@ -28,7 +28,7 @@ def band_contributions(
     change_db: FloatArray,
     third_octaves: ThirdOctaves,
 ) -> tuple[BandContribution, ...]:
-    """Signed part of each third octave in the fused evidence.
+    """Signed part of each third octave in what speaks for a fault.
 
     A detector's part is divided among the bands as its score is; the contributions sum to the share of those detectors
     that can tell bands apart.

@@ -31,14 +31,22 @@ class Part:
     Attributes:
         name: The detector.
         score: Its distance from normal.
-        evidence: `-log10` of the probability that a normal window scores higher.
+        z: How many spreads the logarithm of the score lies above its normal mean.
+        log10_tail: log10 of the probability that a normal window scores higher.
         weight: Its share in the fused score.
     """
 
     name: str
     score: float
-    evidence: float
+    z: float
+    log10_tail: float
     weight: float
+
+
+def part_of(name: str, score: float, tail: PredictiveTail, weight: float) -> Part:
+    """What a score means."""
+    value = log_score(score)
+    return Part(name, score, tail.standardise(value), tail.log10_tail(value), weight)
 
 
 def parts_of(members: Sequence[Member], window: WindowFeatures) -> tuple[Part, ...]:
@@ -47,29 +55,28 @@ def parts_of(members: Sequence[Member], window: WindowFeatures) -> tuple[Part, .
     Raises:
         DetectionError: None of them found anything.
     """
-    parts = []
-    for member in members:
-        score = member.detector.score(window)
-        if score is not None:
-            evidence = max(0.0, -member.tail.log10_tail(log_score(score)))
-            parts.append(Part(member.detector.name, score, evidence, member.weight))
+    scored = [(member, member.detector.score(window)) for member in members]
+    parts = tuple(part_of(m.detector.name, score, m.tail, m.weight) for m, score in scored if score is not None)
     if not parts:
         raise DetectionError(f"a window of {window.frames} frames holds nothing to score; skip it")
-    return tuple(parts)
+    return parts
 
 
 def fuse(parts: Sequence[Part]) -> float:
-    """Weighted mean of the evidence.
+    """Weighted mean of the detectors' z.
 
-    Fisher's method (R. A. Fisher, Statistical Methods for Research Workers, 1932, 21.1) with weights. The detectors
-    hear the same sound and are not independent, so the result is no probability yet: it is calibrated once more.
+    Stouffer's method with weights (T. Lipták, On the combination of independent tests, 1958). The detectors hear the
+    same sound and are not independent, so the result is calibrated once more on held-out windows. Adding `-log10 p`
+    (Fisher) ranks alike, but with few clips the heavy tails of each p and then of the sum squeeze an odd window twice.
     """
     total = sum(part.weight for part in parts)
-    return sum(part.weight * part.evidence for part in parts) / total
+    return sum(part.weight * part.z for part in parts) / total
 
 
 def shares(parts: Sequence[Part]) -> tuple[float, ...]:
-    """Each part's share in the fused evidence, summing to 1."""
-    weighted = [part.weight * part.evidence for part in parts]
+    """Each part's share in what speaks for a fault, summing to 1; by weight alone where nothing does."""
+    weighted = [part.weight * max(part.z, 0.0) for part in parts]
+    if not any(weighted):
+        weighted = [part.weight for part in parts]
     total = sum(weighted)
-    return tuple(w / total for w in weighted) if total > 0 else tuple(1.0 / len(parts) for _ in parts)
+    return tuple(w / total for w in weighted)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.calibration import PredictiveTail, log_score, root_evidence
+from edge_agent.detection.calibration import PredictiveTail, log_score
 from edge_agent.detection.detector import TrainingSet
 from edge_agent.detection.fusion import Member, Part, fuse
 from edge_agent.detection.prior import TypePrior
@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 
 MAX_FOLDS = 12
 MIN_RECORDINGS = 3
-FUSED_SPREAD = 0.25
+FUSED_SPREAD = 0.9
 FUSED_SPREAD_STRENGTH = 4.0
 _STRETCHES = 10
 
@@ -80,9 +80,9 @@ def calibrate(held: HeldOut, prior: TypePrior) -> dict[str, PredictiveTail]:
 
 
 def fused_values(held: HeldOut, prior: TypePrior) -> FloatArray:
-    """Cube root of the fused evidence of each window, `[n]`, NaN where no detector found anything.
+    """Fused value of each window, `[n]`, NaN where no detector found anything.
 
-    Each window's evidence comes from calibrations without its own recording: a calibration that saw the window would
+    Each window's z come from calibrations without its own recording: a calibration that saw the window would
     call it more ordinary than a new one.
     """
     fused = np.full(len(held.recordings), np.nan)
@@ -95,12 +95,12 @@ def fused_values(held: HeldOut, prior: TypePrior) -> FloatArray:
         }
         for index in np.flatnonzero(inside):
             parts = [
-                Part(name, 0.0, max(0.0, -tail.log10_tail(float(held.log_scores[name][index]))), prior.of(name).weight)
+                Part(name, 0.0, tail.standardise(float(held.log_scores[name][index])), 0.0, prior.of(name).weight)
                 for name, tail in tails.items()
                 if np.isfinite(held.log_scores[name][index])
             ]
             if parts:
-                fused[index] = root_evidence(fuse(parts))
+                fused[index] = fuse(parts)
     return fused
 
 

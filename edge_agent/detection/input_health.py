@@ -1,6 +1,5 @@
 """D4: is the input itself sound? A fault here is one of the microphone or the wiring, never of the machine."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +27,11 @@ FROZEN_REPEATS = 0.98
 _CENTRES_HZ = mel_centres_hz(SignalSettings())
 _LOW = _CENTRES_HZ < 1_000.0
 _HIGH = _CENTRES_HZ > 2_500.0
+_MIDDLE = (_CENTRES_HZ > 500.0) & (_CENTRES_HZ < 4_000.0)
+_BASS_BANDS = 12
 _MAINS_HZ = (50.0, 60.0)
+_HARMONICS = (1, 2, 3)
+_STEADY_STD_DB = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,9 @@ class InputBaseline:
     """What the input was like while the machine was commissioned.
 
     Attributes:
-        lowest_level_db: Lowest mean of the log-mel frames of a window.
+        lowest_level_db: Lowest level of a window, over all bands.
         lowest_brightness_db: Lowest excess of the bands above 2.5 kHz over those below 1 kHz.
-        highest_hum_db: Highest prominence of mains harmonics, for 50 and for 60 Hz.
+        highest_bass_db: Highest level of each of the lowest bands, `[12]`, over the middle of the spectrum.
         clipped_fraction: Highest share of clipped samples.
         dc: Median mean.
         used_bits: Fewest bits in use.
@@ -46,7 +49,7 @@ class InputBaseline:
 
     lowest_level_db: float
     lowest_brightness_db: float
-    highest_hum_db: tuple[float, float]
+    highest_bass_db: tuple[float, ...]
     clipped_fraction: float
     dc: float
     used_bits: int
@@ -56,11 +59,10 @@ class InputBaseline:
         """Learn from normal windows; readings of the level may be missing."""
         spectra = [window.log_mel_db.mean(axis=0, dtype=np.float64) for window in windows]
         known = [level for level in levels if level is not None]
-        hums = [hum_prominence_db(spectrum) for spectrum in spectra]
         return cls(
-            lowest_level_db=min(float(spectrum.mean()) for spectrum in spectra),
+            lowest_level_db=min(level_db(spectrum) for spectrum in spectra),
             lowest_brightness_db=min(brightness_db(spectrum) for spectrum in spectra),
-            highest_hum_db=(max(hum[0] for hum in hums), max(hum[1] for hum in hums)),
+            highest_bass_db=tuple(np.max([bass_db(spectrum) for spectrum in spectra], axis=0).tolist()),
             clipped_fraction=max((level.clipped_fraction for level in known), default=0.0),
             dc=float(np.median([level.dc for level in known])) if known else 0.0,
             used_bits=min((level.used_bits for level in known), default=0),
@@ -94,7 +96,7 @@ def check_input(
     if level is not None:
         findings += [_clipped(level, baseline), _dc_offset(level, baseline), _frozen_bits(level, baseline)]
     if findings[0] is None:  # of a quiet input, the colour says nothing
-        findings += [_muffled(spectrum, baseline), _hum(spectrum, baseline)]
+        findings += [_muffled(spectrum, baseline), _hum(spectrum, window, baseline)]
     return tuple(finding for finding in findings if finding is not None)
 
 
@@ -103,19 +105,18 @@ def brightness_db(spectrum_db: FloatArray) -> float:
     return float(spectrum_db[_HIGH].mean() - spectrum_db[_LOW].mean())
 
 
-def hum_prominence_db(spectrum_db: FloatArray) -> tuple[float, float]:
-    """How far the first four harmonics of 50 and of 60 Hz stand above the bands between them."""
-    return _prominence_db(spectrum_db, _MAINS_HZ[0]), _prominence_db(spectrum_db, _MAINS_HZ[1])
+def level_db(spectrum_db: FloatArray) -> float:
+    """Level of a mean spectrum `[128]`, over all bands."""
+    return float(10.0 * np.log10(np.power(10.0, spectrum_db / 10.0).mean()))
 
 
-def _prominence_db(spectrum_db: FloatArray, mains_hz: float) -> float:
-    at = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * k))) for k in range(1, 5)]
-    between = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * (k + 0.5)))) for k in range(1, 5)]
-    return float(np.median(spectrum_db[at]) - np.median(spectrum_db[between]))
+def bass_db(spectrum_db: FloatArray) -> FloatArray:
+    """Levels of the lowest bands, `[12]`, over the median of those from 0.5 to 4 kHz."""
+    return np.asarray(spectrum_db[:_BASS_BANDS] - np.median(spectrum_db[_MIDDLE]))
 
 
 def _too_quiet(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:
-    drop_db = baseline.lowest_level_db - float(spectrum_db.mean())
+    drop_db = baseline.lowest_level_db - level_db(spectrum_db)
     if drop_db >= UNPLUGGED_DROP_DB:
         message = f"{drop_db:.0f} dB below the quietest normal window: the noise of an open input; check the microphone"
         return HealthFinding(HealthCode.UNPLUGGED, True, message)
@@ -156,10 +157,17 @@ def _muffled(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding 
     return HealthFinding(HealthCode.MUFFLED, False, message)
 
 
-def _hum(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:
-    rises = [now - before for now, before in zip(hum_prominence_db(spectrum_db), baseline.highest_hum_db, strict=True)]
-    worst = int(np.argmax(rises))
-    if rises[worst] < HUM_RISE_DB or not math.isfinite(rises[worst]):
+def _hum(spectrum_db: FloatArray, window: WindowFeatures, baseline: InputBaseline) -> HealthFinding | None:
+    """Mains harmonics that rose over all normal sound, and as steady as no machine is."""
+    rise_db = bass_db(spectrum_db) - np.array(baseline.highest_bass_db)
+    steady = window.log_mel_db[:, :_BASS_BANDS].std(axis=0) < _STEADY_STD_DB
+    rises = []
+    for mains_hz in _MAINS_HZ:
+        at = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * k))) for k in _HARMONICS]
+        risen = [float(rise_db[band]) for band in at if steady[band] and rise_db[band] >= HUM_RISE_DB]
+        rises.append((len(risen), max(risen, default=0.0), mains_hz))
+    count, highest_db, mains_hz = max(rises)
+    if count < len(_HARMONICS) - 1:
         return None
-    message = f"mains hum of {_MAINS_HZ[worst]:.0f} Hz rose by {rises[worst]:.0f} dB; check shield and ground"
+    message = f"mains hum of {mains_hz:.0f} Hz rose by {highest_db:.0f} dB; check shield and ground"
     return HealthFinding(HealthCode.HUM, False, message)

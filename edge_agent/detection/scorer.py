@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection import statistics
-from edge_agent.detection.calibration import root_evidence
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.explain import band_contributions
 from edge_agent.detection.features import WindowFeatures
@@ -51,7 +50,7 @@ class MachineScorer:
             raise DetectionError("a window without valid frames cannot be scored; skip it")
         profile = self.profile
         parts = parts_of(profile.members, window)
-        score = -profile.fused_tail.log10_tail(root_evidence(fuse(parts)))
+        score = -profile.fused_tail.log10_tail(fuse(parts))
         spectrum_db = statistics.shape(window.log_mel_db)
         state = _nearest(self._states_db, spectrum_db)
         health = check_input(window, level, profile.baseline)
@@ -61,7 +60,7 @@ class MachineScorer:
             threshold=profile.threshold,
             percentile=100.0 * (1.0 - 10.0**-score),
             detectors=tuple(
-                DetectorVerdict(part.name, part.score, part.evidence, share)
+                DetectorVerdict(part.name, part.score, -part.log10_tail, share)
                 for part, share in zip(parts, shares(parts), strict=True)
             ),
             bands=band_contributions(

@@ -46,7 +46,7 @@ def student_quantile(log10_p: float, dof: float) -> float:
         high *= 2.0
     while student_log10_sf(low, dof) < log10_p and low > -1e90:
         low *= 2.0
-    for _ in range(200):
+    while high - low > 1e-12 * max(1.0, abs(low), abs(high)):
         middle = 0.5 * (low + high)
         if student_log10_sf(middle, dof) > log10_p:
             low = middle

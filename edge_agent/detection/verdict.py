@@ -41,7 +41,7 @@ class DetectorVerdict:
         name: The detector.
         score: Its own distance from normal.
         neg_log10_p: `-log10` of the probability that a normal window scores higher.
-        share: Its part of the evidence, 0 to 1; the parts sum to 1.
+        share: Its part of what speaks for a fault, 0 to 1; the parts sum to 1.
     """
 
     name: str
@@ -56,7 +56,8 @@ class BandContribution:
 
     Attributes:
         centre_hz: Nominal centre.
-        contribution: Its signed part of the evidence; they sum to the share of the detectors that can tell.
+        contribution: Its signed part of what speaks for a fault; they sum to the share of the detectors that can
+            tell bands apart.
         change_db: Level against the machine's normal, both less the window's level: positive is louder than normal.
     """
 
