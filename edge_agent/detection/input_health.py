@@ -167,7 +167,7 @@ def _hum(spectrum_db: FloatArray, window: WindowFeatures, baseline: InputBaselin
         risen = [float(rise_db[band]) for band in at if steady[band] and rise_db[band] >= HUM_RISE_DB]
         rises.append((len(risen), max(risen, default=0.0), mains_hz))
     count, highest_db, mains_hz = max(rises)
-    if count < len(_HARMONICS) - 1:
+    if count < len(_HARMONICS):
         return None
     message = f"mains hum of {mains_hz:.0f} Hz rose by {highest_db:.0f} dB; check shield and ground"
     return HealthFinding(HealthCode.HUM, False, message)
