@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState
 from edge_agent.detection.budget import AlarmBudget
@@ -84,6 +84,16 @@ class MachineListener:
     def forget(self) -> None:
         """What comes next is another recording: alarm counting starts anew."""
         self._alarm = AlarmMachine(self._budget) if self._scorer is not None and self._budget is not None else None
+
+    def take_over(self, former: Self) -> None:
+        """Go on with the alarm where the former listener of this machine stands.
+
+        With the same budget its counting of windows goes on too; with another one only an open alarm does.
+        """
+        if self._budget is None or former._alarm is None:
+            return
+        same = self._budget == former._budget
+        self._alarm = former._alarm if same else AlarmMachine(self._budget, former._alarm.state.episode)
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""

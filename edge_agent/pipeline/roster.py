@@ -1,6 +1,7 @@
 """The machines of a gateway, and which of them a window belongs to."""
 
 from collections.abc import Mapping
+from typing import Self
 
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
@@ -36,6 +37,12 @@ class Roster:
     def router(self) -> Listener:
         """A listener that lets the sound say which machine it is."""
         return _Router(self._identifier, self._listeners)
+
+    def take_over(self, former: Self) -> None:
+        """Go on with the alarms of a former roster: the same machines, with other profiles or budgets."""
+        for machine_id, listener in self._listeners.items():
+            if machine_id in former._listeners:
+                listener.take_over(former._listeners[machine_id])
 
     def forget(self) -> None:
         """What comes next is another recording."""
