@@ -69,13 +69,16 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from edge_agent.capture.source import SourceError  # noqa: PLC0415  imported only once something went wrong
     from edge_agent.config.problems import ConfigError  # noqa: PLC0415
     from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
+    from edge_agent.delivery.errors import DeliveryError  # noqa: PLC0415
     from edge_agent.detection.errors import DetectionError  # noqa: PLC0415
     from edge_agent.errors import CommandError  # noqa: PLC0415
     from edge_agent.inference.errors import BundleError  # noqa: PLC0415
+    from edge_agent.observe.errors import ObserveError  # noqa: PLC0415
     from edge_agent.signal.settings import SignalError  # noqa: PLC0415
 
     return (
-        SourceError, ConfigError, SecretFileError, DetectionError, CommandError, BundleError, SignalError, OSError,
+        SourceError, ConfigError, SecretFileError, DeliveryError, DetectionError, CommandError, BundleError,
+        ObserveError, SignalError, OSError,
     )  # fmt: skip
 
 
@@ -86,5 +89,8 @@ def _report(error: Exception) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return EXIT_CONFIG
-    print(f"edge-agent: {error}", file=sys.stderr)
+    text = str(error)
+    if type(error).__module__ == "builtins" and isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}; check the path, its rights and the disk"
+    print(f"edge-agent: {text}", file=sys.stderr)
     return EXIT_FAILED

@@ -59,10 +59,20 @@ class ProfileStore:
         return profile
 
     def save(self, profile: Profile) -> Path:
-        """Keep a profile; the former one stays in place until this one is whole on the disk."""
+        """Keep a profile; the former one stays in place until this one is whole on the disk.
+
+        Raises:
+            CommandError: The state directory cannot be written.
+        """
         path = self.path(profile.machine_id)
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-        profile.save(path)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            profile.save(path)
+        except OSError as error:
+            raise CommandError(
+                f"{path} cannot be written ({error.strerror}); check the state directory's rights and room, "
+                "or name another one"
+            ) from error
         return path
 
     def remove(self, machine_id: str) -> None:

@@ -27,9 +27,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from", dest="paths", nargs="+", required=True, metavar="PATH", help=f"its normal sound: {options.PATH_HELP}"
     )
     parser.add_argument(
-        "--false-alarms-per-week", type=float, default=1.0, metavar="N", help="accepted false alarms (default: 1)"
+        "--false-alarms-per-week",
+        type=options.positive,
+        default=1.0,
+        metavar="N",
+        help="accepted false alarms (default: 1)",
     )
-    parser.add_argument("--states", type=int, default=1, metavar="N", help="operating states to expect (default: 1)")
+    parser.add_argument(
+        "--states", type=options.at_least(1), default=1, metavar="N", help="operating states to expect (default: 1)"
+    )
     options.add_channel(parser)
     options.add_bundle(parser)
     options.add_state_dir(parser)

@@ -1,7 +1,9 @@
 """Arguments that several commands share, and what they stand for."""
 
 import argparse
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.capture.replay import ChannelChoice
@@ -11,6 +13,26 @@ from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.profiles import ProfileStore
 
 PATH_HELP = "WAV or FLAC file, .npz of log-mel clips, directory, glob or @list.txt"
+
+
+def positive(text: str) -> float:
+    """An argument that is a number above 0."""
+    value = float(text)
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
+    return value
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """An argument that is a whole number from `lowest` up."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < lowest:
+            raise argparse.ArgumentTypeError(f"must be {lowest} or more, not {text}")
+        return value
+
+    return whole_number
 
 
 def add_state_dir(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +53,7 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
 def add_channel(parser: argparse.ArgumentParser) -> None:
     """`--channel`."""
     parser.add_argument(
-        "--channel", type=int, metavar="N", help="channel to hear in recordings of several channels, from 0"
+        "--channel", type=at_least(0), metavar="N", help="channel to hear in recordings of several channels, from 0"
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.capture.clock import NS_PER_S
-from edge_agent.capture.files import InputError, expand
+from edge_agent.capture.files import expand
+from edge_agent.capture.source import SourceError
 from edge_agent.commands import options
 from edge_agent.config.agent import AgentSection
 from edge_agent.delivery.events import make_event
@@ -32,10 +33,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--auto", action="store_true", help="let the sound say which machine is heard (the default)")
     parser.add_argument("--json", action="store_true", help="one event per window, one JSON object per line")
     parser.add_argument("--stream", action="store_true", help="join all files into one continuous recording")
-    parser.add_argument("--window-s", type=float, default=10.0, metavar="S", help="length of a window (default: 10)")
-    parser.add_argument("--hop-s", type=float, metavar="S", help="from window to window (default: its length)")
     parser.add_argument(
-        "--block-samples", type=int, default=32_768, metavar="N", help="samples read at a time; changes no result"
+        "--window-s", type=options.positive, default=10.0, metavar="S", help="length of a window (default: 10)"
+    )
+    parser.add_argument(
+        "--hop-s", type=options.positive, metavar="S", help="from window to window (default: its length)"
+    )
+    parser.add_argument(
+        "--block-samples",
+        type=options.at_least(1),
+        default=32_768,
+        metavar="N",
+        help="samples read at a time; changes no result",
     )
     options.add_channel(parser)
     options.add_bundle(parser)
@@ -67,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for data in _results(items, roster, listener, bundle):
                     printer.show(data)
                     windows += 1
-            except InputError as error:
+            except SourceError as error:
                 print(f"edge-agent: {error}", file=sys.stderr)
                 refused += 1
             progress.advance(len(group))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.inference.chatter import without_chatter
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.tensors import TensorSpec, read_spec
 
@@ -67,8 +68,9 @@ class TFLiteModel:
         self.name = name
         self.runtime, interpreter = find_runtime()
         try:
-            self._interpreter = interpreter(model_content=content, num_threads=1)
-            self._interpreter.allocate_tensors()
+            with without_chatter():
+                self._interpreter = interpreter(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{name}: {self.runtime} cannot load the model: {error}; convert it again") from error
