@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from edge_agent.booked import BookedChannel
 from edge_agent.capture.files import is_log_mel
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
 from edge_agent.capture.log_mel_clips import LogMelClips
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.replay import BLOCK_SAMPLES, ChannelChoice, FileSource, StreamSource
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 
 
@@ -66,6 +65,14 @@ class Books:
         self.scored_s += reading.scored / rate_hz
         self.skipped_s += sum(reading.skipped.values()) / rate_hz
 
+    def add_clip(self, duration_s: float, *, scored: bool) -> None:
+        """Add a clip of log-mel frames, which is one window."""
+        self.captured_s += duration_s
+        if scored:
+            self.scored_s += duration_s
+        else:
+            self.skipped_s += duration_s
+
 
 class OfflineAnalyser:
     """Runs recordings through the path that live sources take, as fast as the processor allows.
@@ -105,6 +112,7 @@ class OfflineAnalyser:
             for clip in LogMelClips(path):
                 window = self._analyser.clip(clip.log_mel_db, self._settings)
                 rejected = self._policy.reject(window)
+                self.books.add_clip(window.duration_s, scored=rejected is None)
                 yield OfflineWindow(path, clip.index, 0, clip.machine_id, True, window, rejected)
             return
         source = FileSource(path, channels=self._channels, block_samples=self._block_samples)
@@ -126,30 +134,25 @@ class OfflineAnalyser:
             yield OfflineWindow(path, None, channel, None, window.index == 0, window, rejected)
 
     def _windows(self, source: FileSource | StreamSource) -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
-        streams = [ChannelStream(self._settings, self._shape, source.rate_hz) for _ in range(source.channels)]
-        ledgers = [SampleLedger(source.source_id, index) for index in range(source.channels)]
-        index_of = {id(stream): index for index, stream in enumerate(streams)}
+        channels = [
+            BookedChannel(self._settings, self._shape, source.rate_hz, SampleLedger(source.source_id, index))
+            for index in range(source.channels)
+        ]
+        index_of = {id(channel.stream): index for index, channel in enumerate(channels)}
 
         def finished() -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
-            for stream, window in self._analyser.drain(streams):
+            for stream, window in self._analyser.drain(channel.stream for channel in channels):
                 index = index_of[id(stream)]
                 rejected = self._policy.reject(window)
-                ledgers[index].settle_window(
-                    window.start,
-                    window.stop - window.start,
-                    SCORED if rejected is None else Skipped(rejected.value),
-                    next_first=window.next_start,
-                )
+                channels[index].settle(window, SCORED if rejected is None else Skipped(rejected.value))
                 yield index, window, rejected
 
         for block in source.blocks():
-            for index, stream in enumerate(streams):
-                ledgers[index].captured(block.first_sample, len(block.samples))
-                stream.push(np.ascontiguousarray(block.samples[:, index]), block.first_sample)
+            for index, channel in enumerate(channels):
+                channel.push(block.samples[:, index], block.first_sample)
             yield from finished()
-        for stream in streams:
-            stream.finish()
+        for channel in channels:
+            channel.stream.finish()
         yield from finished()
-        for ledger in ledgers:
-            ledger.settle_pending(Skipped.TAIL)
-            self.books.add(ledger.snapshot(), source.rate_hz)
+        for channel in channels:
+            self.books.add(channel.close(Skipped.TAIL), source.rate_hz)

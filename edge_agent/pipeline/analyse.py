@@ -151,13 +151,22 @@ class Analyser:
     def drain(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Encode every pending patch and yield every closed window, channel by channel, oldest first."""
         ready = list(channels)
-        owners = [(channel, patch) for channel in ready for patch in channel.pending_patches]
-        if owners:
-            encoded = self._encoder.encode(np.stack([patch.log_mel_db for _, patch in owners]))
-            for row, (channel, patch) in enumerate(owners):
-                channel.give(patch.index, encoded.embeddings[row], encoded.logits[row])
-        for channel in ready:
+        self.encode(ready)
+        yield from self.closed(ready)
+
+    def encode(self, channels: Iterable[ChannelStream]) -> None:
+        """Encode the pending patches of all channels in one batch."""
+        owners = [(channel, patch) for channel in channels for patch in channel.pending_patches]
+        if not owners:
+            return
+        encoded = self._encoder.encode(np.stack([patch.log_mel_db for _, patch in owners]))
+        for row, (channel, patch) in enumerate(owners):
+            channel.give(patch.index, encoded.embeddings[row], encoded.logits[row])
             channel.pending_patches.clear()
+
+    def closed(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
+        """Yield the closed windows of channels whose patches are all encoded."""
+        for channel in channels:
             for window in channel.take_windows(self._embedding_size, self._labels):
                 yield channel, window
 

@@ -1,0 +1,47 @@
+"""One channel on its way to windows, with the books of every sample: what live sources and recordings share."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.capture.ledger import LedgerSnapshot, Outcome, SampleLedger
+from edge_agent.capture.reasons import Lost, Skipped
+from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, WindowShape
+from edge_agent.signal.settings import SignalSettings
+
+
+class BookedChannel:
+    """Feeds one channel's stream and keeps its ledger in step, so that neither is ever told what the other is not.
+
+    Args:
+        settings: The signal contract.
+        shape: Window and hop.
+        rate_hz: Native rate of the source.
+        ledger: The channel's books; they may be older than the stream.
+    """
+
+    def __init__(self, settings: SignalSettings, shape: WindowShape, rate_hz: int, ledger: SampleLedger) -> None:
+        self.stream = ChannelStream(settings, shape, rate_hz)
+        self._ledger = ledger
+
+    def push(self, samples: NDArray[np.float32], first_sample: int, gap_reason: Lost = Lost.GAP) -> None:
+        """Take native samples `[n]`; where they start after the last ones, `gap_reason` is why some are missing.
+
+        A block that is not finite throughout comes from a broken driver: it is skipped, to the windows it is a gap.
+        """
+        missing = first_sample - self._ledger.clock
+        if missing > 0:
+            self._ledger.lost(first_sample - missing, missing, gap_reason)
+        self._ledger.captured(first_sample, len(samples))
+        if np.isfinite(samples).all():
+            self.stream.push(np.ascontiguousarray(samples), first_sample)
+        else:
+            self._ledger.settle(first_sample, len(samples), Skipped.INVALID_SAMPLE)
+
+    def settle(self, window: AnalysedWindow, outcome: Outcome) -> None:
+        """Book what became of a window; windows come in order."""
+        self._ledger.settle_window(window.start, window.stop - window.start, outcome, next_first=window.next_start)
+
+    def close(self, rest: Skipped) -> LedgerSnapshot:
+        """Book what no window took, and return the books."""
+        self._ledger.settle_pending(rest)
+        return self._ledger.snapshot()
