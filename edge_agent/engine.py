@@ -1,16 +1,17 @@
 """From arrivals of all sources to heard windows, with the books of every sample."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from edge_agent.booked import BookedChannel
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import Clock, SampleClock
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.source import Block
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.settings import SignalSettings
@@ -69,8 +70,7 @@ class WindowEvent:
 @dataclass(slots=True)
 class _Channel:
     plan: ChannelPlan
-    stream: ChannelStream
-    ledger: SampleLedger
+    booked: BookedChannel
 
 
 @dataclass(slots=True)
@@ -78,7 +78,6 @@ class _Source:
     plan: SourcePlan
     channels: list[_Channel] = field(default_factory=list)
     clock: SampleClock | None = None
-    position: int = 0
     ended: bool = False
 
 
@@ -92,6 +91,7 @@ class Engine:
         policy: Which windows are scored.
         sources: What is heard, by source.
         clock: For the stamps.
+        on_stage: Told how many seconds of computing each run of a stage took: `features`, `encode`, `score`.
     """
 
     def __init__(
@@ -103,12 +103,15 @@ class Engine:
         policy: ScorePolicy,
         sources: Mapping[str, SourcePlan],
         clock: Clock,
+        on_stage: Callable[[str, float], None] = lambda stage, seconds: None,
     ) -> None:
         self._analyser = analyser
         self._settings = settings
         self._shape = shape
         self._policy = policy
         self._clock = clock
+        self._on_stage = on_stage
+        self._rest = Skipped.TAIL
         self._sources = {source_id: _Source(plan) for source_id, plan in sources.items()}
         self._ledgers = {
             (source_id, channel.index): SampleLedger(source_id, channel.index)
@@ -120,59 +123,87 @@ class Engine:
         """The books of every channel at this moment; may be called from any thread."""
         return tuple(ledger.snapshot() for ledger in self._ledgers.values())
 
+    def add(self, source_id: str, plan: SourcePlan) -> None:
+        """Hear one more source, with books of its own from 0."""
+        self._sources[source_id] = _Source(plan)
+        added = {(source_id, channel.index): SampleLedger(source_id, channel.index) for channel in plan.channels}
+        self._ledgers = {**self._ledgers, **added}  # a new one: a scrape may be walking through the old
+
+    def remove(self, source_id: str) -> None:
+        """Hear a source no more; what it still had pending is booked as the end of a recording, and its books go."""
+        self._close(self._sources.pop(source_id))
+        self._ledgers = {key: ledger for key, ledger in self._ledgers.items() if key[0] != source_id}
+
+    def hears(self, source_id: str) -> bool:
+        """Whether blocks of this source are taken."""
+        return source_id in self._sources
+
+    def ended(self, source_id: str) -> bool:
+        """Whether the end of this source was taken."""
+        return self._sources[source_id].ended
+
+    def listen(self, source_id: str, plan: SourcePlan) -> None:
+        """Let other listeners hear the same channels from the next window on; no sample is lost or heard twice."""
+        source = self._sources[source_id]
+        source.plan = plan
+        for channel, channel_plan in zip(source.channels, plan.channels, strict=True) if source.channels else ():
+            channel.plan = channel_plan
+
     def accept(self, arrival: Arrival) -> None:
         """Take one block, or the end of a source."""
         source = self._sources[arrival.source_id]
         if arrival.block is None:
             source.ended = True
             for channel in source.channels:
-                channel.stream.finish()
+                channel.booked.stream.finish()
             return
         if not source.channels:
             self._open(arrival.source_id, source, arrival.rate_hz)
-        self._push(source, arrival.block)
+        with self._timed("features"):
+            self._push(source, arrival.block)
 
     def drain(self) -> Iterator[WindowEvent]:
         """Encode what is ready, score every closed window and yield it."""
         owners = {
-            id(channel.stream): (source_id, source, channel)
+            id(channel.booked.stream): (source_id, source, channel)
             for source_id, source in self._sources.items()
             for channel in source.channels
         }
-        for stream, window in self._analyser.drain([channel.stream for _, _, channel in owners.values()]):
-            yield self._finish_window(*owners[id(stream)], window)
+        streams = [channel.booked.stream for _, _, channel in owners.values()]
+        if any(stream.pending_patches for stream in streams):
+            with self._timed("encode"):
+                self._analyser.encode(streams)
+        for stream, window in self._analyser.closed(streams):
+            with self._timed("score"):
+                event = self._finish_window(*owners[id(stream)], window)
+            yield event
         for source in self._sources.values():
             if source.ended:
-                self._close(source, Skipped.TAIL)
+                self._close(source)
+
+    def stopping(self) -> None:
+        """The agent stops: what ends from now on does so because of it, and is booked as `shutdown`."""
+        self._rest = Skipped.SHUTDOWN
 
     def stop(self) -> Iterator[WindowEvent]:
-        """The agent stops: yield what is still ready, and book the rest as `shutdown`."""
+        """Nothing more comes: yield what is still ready, and book the rest as `shutdown`."""
+        self.stopping()
         yield from self.drain()
         for source in self._sources.values():
-            self._close(source, Skipped.SHUTDOWN)
+            self._close(source)
 
     def _open(self, source_id: str, source: _Source, rate_hz: int) -> None:
         source.clock = SampleClock(rate_hz, self._clock)
         source.channels = [
-            _Channel(plan, ChannelStream(self._settings, self._shape, rate_hz), self._ledgers[source_id, plan.index])
+            _Channel(plan, BookedChannel(self._settings, self._shape, rate_hz, self._ledgers[source_id, plan.index]))
             for plan in source.plan.channels
         ]
 
     def _push(self, source: _Source, block: Block) -> None:
-        first, count = block.first_sample, len(block.samples)
-        gap = first - source.position
-        source.position = block.stop_sample
         if source.plan.stamped_by_arrival and source.clock is not None:
             source.clock.observe(block.stop_sample)
         for channel in source.channels:
-            samples = np.ascontiguousarray(block.samples[:, channel.plan.index])
-            if gap > 0:
-                channel.ledger.lost(first - gap, gap, block.gap_reason)
-            channel.ledger.captured(first, count)
-            if np.isfinite(samples).all():
-                channel.stream.push(samples, first)
-            else:  # a broken driver; to the windows the block is a gap
-                channel.ledger.settle(first, count, Skipped.INVALID_SAMPLE)
+            channel.booked.push(block.samples[:, channel.plan.index], block.first_sample, block.gap_reason)
 
     def _finish_window(self, source_id: str, source: _Source, channel: _Channel, window: AnalysedWindow) -> WindowEvent:
         if source.clock is None:
@@ -182,17 +213,20 @@ class Engine:
         heard: Heard | None = None
         outcome: Outcome = SCORED
         if rejected is not None:
-            outcome = Skipped(rejected.value)
+            outcome = self._rest if rejected is Unscorable.TAIL else Skipped(rejected.value)
         else:
             heard = channel.plan.listener.hear(window, start_ns)
             outcome = _NOT_SCORED.get(heard.state, SCORED)
-        channel.ledger.settle_window(
-            window.start, window.stop - window.start, outcome, next_first=max(window.next_start, window.start + 1)
-        )
+        channel.booked.settle(window, outcome)
         return WindowEvent(source_id, channel.plan.index, window, heard, rejected, start_ns, end_ns)
 
-    @staticmethod
-    def _close(source: _Source, outcome: Skipped) -> None:
+    def _close(self, source: _Source) -> None:
         for channel in source.channels:
-            channel.ledger.settle_pending(outcome)
+            channel.booked.close(self._rest)
         source.channels = []
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started_s = time.perf_counter()
+        yield
+        self._on_stage(stage, time.perf_counter() - started_s)

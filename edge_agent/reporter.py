@@ -1,6 +1,7 @@
 """Tells the world what was heard: events into the outbox, metrics, health."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -71,6 +72,10 @@ class Reporter:
         self._clock = clock
         self._machines_of = machines_of
         self._machines: dict[str, _Machine] = {}
+
+    def hears(self, machines_of: Mapping[str, tuple[str, ...]]) -> None:
+        """The machines heard by each source, from now on."""
+        self._machines_of = machines_of
 
     def window(self, event: WindowEvent) -> None:
         """A window is finished."""
@@ -178,5 +183,8 @@ class Reporter:
         self._send(data, event.end_ns)
 
     def _send(self, data: Data, occurred_ns: int) -> None:
-        if self._intake is not None:
-            self._intake.submit(self._messages.make(data, occurred_ns=occurred_ns))
+        if self._intake is None:
+            return
+        started_s = time.perf_counter()
+        self._intake.submit(self._messages.make(data, occurred_ns=occurred_ns))
+        self._metrics.stage_took("store", time.perf_counter() - started_s)

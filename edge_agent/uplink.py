@@ -1,0 +1,136 @@
+"""The way to the broker: events wait on disk, and one publisher sends them."""
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from edge_agent.capture.clock import NS_PER_S, SystemClock
+from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.errors import Failure
+from edge_agent.delivery.intake import Intake
+from edge_agent.delivery.message import Message, MessageFactory
+from edge_agent.delivery.mqtt import Publisher
+from edge_agent.delivery.mqtt_settings import MqttSettings
+from edge_agent.delivery.sqlite_outbox import SqliteOutbox
+from edge_agent.delivery.status import GatewayFacts, GatewayStatus
+from edge_agent.delivery.topics import Topics
+from edge_agent.observe.health import Health, Kind
+from edge_agent.observe.metrics import Metrics
+from edge_agent.observe.readings import IntakeReading
+from edge_agent.readings import delivery_reading, outbox_reading
+from edge_agent.wiring import mqtt_settings, outbox_limits
+
+_RECONNECT_DRAIN_S = 1.0
+SINK = "mqtt"
+
+
+class Uplink:
+    """Outbox, intake and publisher of one agent.
+
+    Args:
+        settings: The settings; `mqtt.enabled` is true.
+        environ: The environment, for the password.
+        state_dir: Where the outbox lies.
+        topics: Where events go.
+        messages: Makes the status events.
+        facts: What the status tells, asked at each connection.
+        clock: Time.
+        metrics: Watches all of it.
+        health: Told whether the broker is reached.
+
+    Raises:
+        DeliveryError: The outbox cannot be opened.
+        SecretFileError: The password cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        environ: Mapping[str, str],
+        *,
+        state_dir: Path,
+        topics: Topics,
+        messages: MessageFactory,
+        facts: Callable[[], GatewayFacts],
+        clock: SystemClock,
+        metrics: Metrics,
+        health: Health,
+    ) -> None:
+        self._topics = topics
+        self._clock = clock
+        self._mqtt = mqtt_settings(settings, environ)
+        self._status = GatewayStatus(messages, facts, clock.wall_ns)
+        self._watch = _DeliveryWatch(metrics, health, clock)
+        self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
+        self._publisher = self._make_publisher()
+        self.intake = Intake(self._outbox, self._new_event)
+        health.register(SINK, Kind.SINK, now_s=clock.monotonic_ns() / NS_PER_S)
+        metrics.watch_outbox(lambda: outbox_reading(self._outbox.stats(), clock.wall_ns()))
+        metrics.watch_delivery(lambda: delivery_reading(self._publisher.stats()))
+        metrics.watch_intake(lambda: IntakeReading(held=self.intake.held, given_up=self.intake.given_up))
+
+    def start(self) -> None:
+        """Begin to connect and send."""
+        self._publisher.start()
+
+    def look_after(self) -> None:
+        """Try again what the disk refused, and tell that a broker with nothing to send to is reached all the same."""
+        self.intake.retry()
+        if self._publisher.stats().connected:
+            self._watch.beat()
+
+    def reconnect(self, mqtt: MqttSettings) -> None:
+        """Reach the broker by other settings; may take seconds. Nothing happens when they are the same."""
+        if mqtt == self._mqtt:
+            return
+        self._mqtt = mqtt
+        self._publisher.stop(_RECONNECT_DRAIN_S)
+        self._publisher = self._make_publisher()
+        self._publisher.start()
+
+    def stop(self) -> None:
+        """Send what is new, say goodbye; what was not sent stays on the disk."""
+        self._publisher.stop()
+        self._outbox.close()
+
+    def _new_event(self) -> None:
+        self._publisher.notify()  # the publisher of this moment: `reconnect` makes another
+
+    def _make_publisher(self) -> Publisher:
+        return Publisher(
+            self._mqtt,
+            self._topics,
+            self._outbox,
+            self._status,
+            jitter=random.random,
+            wall_ns=lambda: self._clock.wall_ns() if self._clock.is_synced() else None,
+            listener=self._watch,
+        )
+
+
+class _DeliveryWatch:
+    """What the publisher tells, into metrics and health; on the publisher's thread."""
+
+    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock) -> None:
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+
+    def published(self, message: Message, *, replayed: bool) -> None:
+        now_ns = self._clock.wall_ns()
+        if not replayed:
+            self._metrics.published((now_ns - message.occurred_ns) / NS_PER_S)
+        self.beat()
+
+    def failed(self, failure: Failure) -> None:
+        self._health.down(SINK, failure.value)
+
+    def connection_changed(self, *, connected: bool) -> None:
+        if connected:
+            self.beat()
+        else:
+            self._health.down(SINK, "no connection to the broker")
+
+    def beat(self) -> None:
+        """The broker is reached."""
+        self._health.beat(SINK, now_s=self._clock.monotonic_ns() / NS_PER_S)
