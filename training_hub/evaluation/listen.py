@@ -1,0 +1,118 @@
+"""What the agent hears of a clip: through the agent's own signal path and encoder, nothing beside it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.detection.features import Recording
+from edge_agent.inference.encoder import Encoder
+from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.signal.settings import SignalSettings
+from training_hub.evaluation.clips import EvalClip
+from training_hub.evaluation.errors import EvaluationError
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class HeardClip:
+    """A clip with the windows that the agent makes of it.
+
+    Attributes:
+        clip: The clip.
+        windows: Those that the agent would score; one for a clip no longer than a window.
+    """
+
+    clip: EvalClip
+    windows: tuple[AnalysedWindow, ...]
+
+    @cached_property
+    def log_mel_db(self) -> FloatArray:
+        """Frames of all windows, `[frames, 128]`, dB."""
+        return np.concatenate([window.features.log_mel_db for window in self.windows])
+
+    @cached_property
+    def embeddings(self) -> FloatArray:
+        """Embeddings of all patches, `[patches, size]`."""
+        return np.concatenate([window.features.embeddings for window in self.windows])
+
+    @property
+    def level_dbfs(self) -> float:
+        """Loudness: of the input where it was measured, else the mean of the frames' power."""
+        levels = [w.level.rms_dbfs for w in self.windows if w.level is not None and w.level.rms_dbfs is not None]
+        if levels:
+            return float(np.mean(levels))
+        return float(10.0 * np.log10(np.mean(10.0 ** (self.log_mel_db.astype(np.float64) / 10.0))))
+
+    def as_recording(self) -> Recording:
+        """What commissioning takes."""
+        return Recording(
+            name=self.clip.name,
+            windows=tuple(window.features for window in self.windows),
+            levels=tuple(window.level for window in self.windows),
+        )
+
+
+class Listener:
+    """Hears clips with one encoder; remembers the unchanged ones, as every protocol begins with them.
+
+    Args:
+        encoder: The bundle's, or the float one that it was made from.
+        settings: The signal contract.
+    """
+
+    def __init__(self, encoder: Encoder, settings: SignalSettings | None = None) -> None:
+        self.settings = settings or SignalSettings()
+        self._analyser = Analyser(encoder)
+        self._policy = ScorePolicy()
+        self._shape = WindowShape()
+        self._heard: dict[str, HeardClip] = {}
+
+    def hear(self, clip: EvalClip, *, remember: bool = True) -> HeardClip:
+        """Windows of a clip.
+
+        Raises:
+            EvaluationError: The agent would score no window of it.
+        """
+        if clip.name in self._heard:
+            return self._heard[clip.name]
+        windows = tuple(window for window in self._windows(clip) if self._policy.reject(window) is None)
+        if not windows:
+            raise EvaluationError(f"clip {clip.name}: no window that the agent would score; leave it out")
+        heard = HeardClip(clip, windows)
+        if remember:
+            self._heard[clip.name] = heard
+        return heard
+
+    def hear_all(self, clips: Iterable[EvalClip], *, remember: bool = True) -> list[HeardClip]:
+        """Windows of many clips, in order."""
+        return [self.hear(clip, remember=remember) for clip in clips]
+
+    def _windows(self, clip: EvalClip) -> list[AnalysedWindow]:
+        if clip.read_log_mel is not None:
+            return [self._analyser.clip(clip.read_log_mel(), self.settings)]
+        assert clip.read_audio is not None  # a clip has one of the two
+        stream = ChannelStream(self.settings, self._shape, self.settings.sample_rate_hz)
+        stream.push(np.ascontiguousarray(clip.read_audio(), np.float32), 0)
+        stream.finish()
+        return [window for _, window in self._analyser.drain([stream])]
+
+    def stream(self) -> "ListeningStream":
+        """A stream of windows without an end, for hours of sound."""
+        return ListeningStream(self._analyser, ChannelStream(self.settings, self._shape, self.settings.sample_rate_hz))
+
+
+class ListeningStream:
+    """Blocks in, windows out, as the running agent does it."""
+
+    def __init__(self, analyser: Analyser, channel: ChannelStream) -> None:
+        self._analyser, self._channel = analyser, channel
+
+    def push(self, samples: FloatArray) -> list[AnalysedWindow]:
+        """Take the next samples and return the windows that they complete."""
+        self._channel.push(np.ascontiguousarray(samples, np.float32), self._channel.position)
+        return [window for _, window in self._analyser.drain([self._channel])]

@@ -1,0 +1,1 @@
+"""One module per protocol, each with `NAME` and `run(evaluation, findings)`."""

@@ -1,0 +1,122 @@
+"""Calibration: how often held-out normal sound exceeds a threshold that promises a rate.
+
+The agent's score is `-log10 p`, so every nominal rate has its threshold. Beside it, a threshold at the quantile of the
+very clips that were fitted on, as is often done.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from training_hub.evaluation.clips import Machine, Split, draw_split, rng_for
+from training_hub.evaluation.context import Evaluation, Findings
+from training_hub.evaluation.errors import EvaluationError
+from training_hub.evaluation.judging import fit
+from training_hub.evaluation.metrics import rate_factor
+from training_hub.evaluation.report import CalibrationPoint, Figure, Row, Skipped
+from training_hub.evaluation.scorer import FitContext, System
+
+NAME = "calibration"
+NOMINAL = (0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
+JUDGED = (0.1, 0.05)
+CLIP_COUNTS = (10, 20, 40)
+LEAST_TEST_CLIPS = 5
+MOST_DRAWS = 5  # each tests on all other clips, so that more add little
+RESUBSTITUTED = "lw_own"
+
+
+def run(evaluation: Evaluation, findings: Findings) -> None:
+    """Every machine with enough normal clips, 10, 20 and 40 of them for commissioning."""
+    ours = next(system for system in evaluation.ours if system.name == "ours")
+    plain = next((system for system in evaluation.baselines if system.name == RESUBSTITUTED), None)
+    for k in CLIP_COUNTS:
+        evaluation.progress(f"{NAME}: {k} clips")
+        _judge(evaluation, findings, ours, k, resubstituted=False)
+        if plain is not None:
+            _judge(evaluation, findings, plain, k, resubstituted=True)
+
+
+def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *, resubstituted: bool) -> None:
+    pooled: dict[float, list[tuple[int, int]]] = {nominal: [] for nominal in NOMINAL}
+    machines = refused = 0
+    for machine in evaluation.data.machines:
+        splits = _draws(evaluation, machine, k)
+        if not splits:
+            findings.skipped.append(Skipped(what=f"{NAME} {k} clips, {machine.machine_id}", reason="too few normals"))
+            continue
+        machines += 1
+        counts, lost = _exceedances(evaluation, system, machine, splits, resubstituted=resubstituted)
+        refused += lost
+        for nominal, (above, clips) in counts.items():
+            if clips:
+                pooled[nominal].append((above, clips))
+                findings.calibration.append(
+                    _point(
+                        f"{system.name}, {k} clips",
+                        f"{machine.machine_type}/{machine.machine_id}",
+                        nominal,
+                        above,
+                        clips,
+                    )
+                )
+    totals = {nominal: np.sum(found, axis=0).tolist() for nominal, found in pooled.items() if found}
+    if not totals:
+        return
+    for nominal, (above, clips) in totals.items():
+        findings.calibration.append(_point(f"{system.name}, {k} clips", "all", nominal, above, clips))
+    figures = [Figure(name=f"rate_at_{n:g}", value=above / clips) for n, (above, clips) in totals.items()]
+    worst = max(rate_factor(totals[n][0] / totals[n][1], n, totals[n][1]) for n in JUDGED)
+    findings.rows.append(
+        Row(
+            protocol=NAME,
+            case=f"{k} clips",
+            machine_type="all",
+            machine_id="pooled",
+            system=system.name,
+            draws=min(MOST_DRAWS, evaluation.effort.draws),
+            refused=refused,
+            normal_clips=totals[JUDGED[0]][1],
+            figures=(*figures, Figure(name="factor", value=worst)),
+            note=f"{machines} machines" + ("; threshold at the quantile of the fitted clips" if resubstituted else ""),
+        )
+    )
+
+
+def _draws(evaluation: Evaluation, machine: Machine, k: int) -> list[Split]:
+    found = []
+    for draw in range(min(MOST_DRAWS, evaluation.effort.draws)):
+        rng = rng_for(evaluation.seed, NAME, machine.machine_type, machine.machine_id, k, draw)
+        try:
+            split = draw_split(machine.normals, k, rng)
+        except EvaluationError:
+            return []
+        if len(split.test) >= LEAST_TEST_CLIPS:
+            found.append(split)
+    return found
+
+
+def _exceedances(
+    evaluation: Evaluation, system: System, machine: Machine, splits: Sequence[Split], *, resubstituted: bool
+) -> tuple[dict[float, tuple[int, int]], int]:
+    """For each nominal rate, held-out normal clips above the threshold, and how many there were."""
+    above = dict.fromkeys(NOMINAL, 0)
+    clips = refused = 0
+    scorer = system.make()
+    siblings = evaluation.sibling_clips(machine)
+    for number, split in enumerate(splits):
+        context = FitContext(machine.machine_type, machine.machine_id, siblings, seed=evaluation.seed + number)
+        normals = evaluation.listener.hear_all(split.commission)
+        if not fit(scorer, normals, context):
+            refused += 1
+            continue
+        scores = np.array([scorer.score(clip) for clip in evaluation.listener.hear_all(split.test)])
+        own = np.array([scorer.score(clip) for clip in normals]) if resubstituted else None
+        for nominal in NOMINAL:
+            threshold = -np.log10(nominal) if own is None else np.quantile(own, 1.0 - nominal)
+            above[nominal] += int((scores >= threshold).sum())
+        clips += len(scores)
+    return {nominal: (count, clips) for nominal, count in above.items()}, refused
+
+
+def _point(system: str, machine: str, nominal: float, above: int, clips: int) -> CalibrationPoint:
+    return CalibrationPoint(system=system, machine=machine, nominal=nominal, realised=above / clips, clips=clips)
