@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from edge_agent.observe.readings import Counts, DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import Counts, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
 
 
 class LedgerCollector(Collector):
@@ -46,6 +46,31 @@ class LedgerCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """Names without reading, so that registering needs no ledger yet."""
+        return ()
+
+
+class IntakeCollector(Collector):
+    """The way into the outbox."""
+
+    def __init__(self, read: Callable[[], IntakeReading]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """One reading."""
+        reading = self._read()
+        yield GaugeMetricFamily(
+            "edge_agent_intake_held_events",
+            "Events held in memory because the outbox refused them.",
+            value=reading.held,
+        )
+        yield CounterMetricFamily(
+            "edge_agent_intake_given_up",
+            "Events lost because the disk and the memory were full.",
+            value=reading.given_up,
+        )
+
+    def describe(self) -> Iterable[Metric]:
+        """Names without reading."""
         return ()
 
 

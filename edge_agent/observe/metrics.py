@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from edge_agent.observe.collectors import DeliveryCollector, LedgerCollector, OutboxCollector
+from edge_agent.observe.collectors import DeliveryCollector, IntakeCollector, LedgerCollector, OutboxCollector
 from edge_agent.observe.health import State
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import DeliveryReading, IntakeReading, LedgerReading, OutboxReading
 
 MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
 """States of a window, as in the events."""
@@ -82,8 +82,6 @@ class Metrics:
             "restarts", "Restarts of a part of the agent, such as a device's process.", "component"
         )
         self._queue = gauge("queue_depth_items", "Items waiting in a queue inside the agent.", "queue")
-        self._held = gauge("intake_held_events", "Events held in memory because the outbox refused them.")
-        self._given_up = counter("intake_given_up", "Events lost because the disk and the memory were full.")
         self._clock_synced = gauge("clock_synced", "1 while the wall clock is synchronised.")
         self._model = gauge("model_info", "The models in use; always 1.", "name", "version", "sha256")
         self._build = gauge("build_info", "The software; always 1.", "version", "python")
@@ -105,13 +103,9 @@ class Metrics:
         """Show how much waits in a queue."""
         self._queue.labels(queue).set_function(lambda: float(depth()))
 
-    def watch_intake(self, held: Callable[[], int]) -> None:
-        """Show how many events are held in memory."""
-        self._held.set_function(lambda: float(held()))
-
-    def given_up(self, events: int = 1) -> None:
-        """Events were lost in the intake."""
-        self._given_up.inc(events)
+    def watch_intake(self, read: Callable[[], IntakeReading]) -> None:
+        """Show the way into the outbox."""
+        self._registry.register(IntakeCollector(read))
 
     def started(self, *, version: str, python: str, wall_s: float) -> None:
         """The agent runs."""

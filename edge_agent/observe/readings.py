@@ -22,6 +22,14 @@ class LedgerReading:
 
 
 @dataclass(frozen=True, slots=True)
+class IntakeReading:
+    """Events held in memory because the outbox refused them, and those given up since the memory is bounded too."""
+
+    held: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxReading:
     """The outbox's books; `rows` by priority name, `oldest_age_s` 0 when nothing waits or the clock is not known."""
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from edge_agent.observe.health import State
 from edge_agent.observe.metrics import STAGES, Metrics
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import DeliveryReading, IntakeReading, LedgerReading, OutboxReading
 
 LEDGER = LedgerReading("mic", 0, 1000, 700, (("tail", 100), ("low_coverage", 20)), (("overrun", 80),), 100)
 OUTBOX = OutboxReading((("alarm", 1), ("result", 4)), 9000, 50, (("cap", 2),), (("io", 1),), 1, 12.5)
@@ -20,8 +20,7 @@ def moved() -> CollectorRegistry:
     metrics.watch_outbox(lambda: OUTBOX)
     metrics.watch_delivery(lambda: DELIVERY)
     metrics.watch_queue("blocks", lambda: 3)
-    metrics.watch_intake(lambda: 2)
-    metrics.given_up(4)
+    metrics.watch_intake(lambda: IntakeReading(held=2, given_up=4))
     metrics.started(version="0.1.0", python="3.11.7", wall_s=1.7e9)
     metrics.model_loaded(name="base", version="1", sha256="aa")
     metrics.model_loaded(name="base", version="2", sha256="bb")
