@@ -1,5 +1,6 @@
 """Recordings from files through the pipeline: what replay, commissioning and benchmarks share."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,14 @@ class OfflineWindow:
     rejected: Unscorable | None
 
     @property
+    def file(self) -> str:
+        """The file's path as text that every encoding takes: bytes of it that are no UTF-8 are escaped."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
+    @property
     def name(self) -> str:
         """The recording's name for people: the file, and the clip where there are several."""
-        return str(self.path) if self.clip is None else f"{self.path}[{self.clip}]"
+        return self.file if self.clip is None else f"{self.file}[{self.clip}]"
 
 
 @dataclass

@@ -11,10 +11,13 @@ from edge_agent.delivery.fields import rfc3339
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("list", help="all commissioned machines")
-    actions.add_parser("show", help="what was learnt of one").add_argument("machine", metavar="ID")
-    actions.add_parser("remove", help="forget one").add_argument("machine", metavar="ID")
-    options.add_state_dir(parser)
+    listing = actions.add_parser("list", help="all commissioned machines")
+    showing = actions.add_parser("show", help="what was learnt of one")
+    removing = actions.add_parser("remove", help="forget one")
+    for action in (showing, removing):
+        action.add_argument("machine", metavar="ID")
+    for action in (listing, showing, removing):
+        options.add_state_dir(action)
 
 
 def run(arguments: argparse.Namespace) -> int:

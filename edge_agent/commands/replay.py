@@ -102,7 +102,7 @@ def _results(
             start_ns=start_ns,
             bundle=reference,
             clock_synced=False,
-            file=str(item.path),
+            file=item.file,
             clip=item.clip,
         )
 
@@ -127,6 +127,7 @@ class _TablePrinter:
 
     def show(self, data: ResultData) -> None:
         name = Path(data.file or "").name + ("" if data.clip is None else f"[{data.clip}]")
+        name = "".join(c if c.isprintable() else "?" for c in name)  # it may hold a terminal's escapes
         score = "     -" if data.anomaly is None else f"{data.anomaly.score:6.2f} of {data.anomaly.threshold:.2f}"
         level = "silent" if data.level_dbfs is None else f"{data.level_dbfs:6.1f} dBFS"
         identity = "-" if data.identity is None else f"{data.identity.label} {data.identity.confidence:.0%}"
