@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in target_table(report.targets):
         print(line)
     short = [line for line in report.targets if line.verdict != "met"]
-    print(f"{len(report.targets) - len(short)} of {len(report.targets)} met")
+    print(
+        f"{len(report.targets) - len(short)} of {len(report.targets)} met" + (" (a quick run)" if report.quick else "")
+    )
     return 1 if short else 0
 
 

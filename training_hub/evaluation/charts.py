@@ -9,7 +9,7 @@ from training_hub.evaluation.metrics import auc, roc
 from training_hub.evaluation.report import CalibrationPoint, Confusion, Example, Report, ScatterPoint, ScoreSample
 from training_hub.evaluation.svg import COLOURS, Axes, Series
 
-_ROC_SYSTEMS = ("ours", "ours_generic", "lw_shared", "autoencoder", "peer_ae_int8", "gmm", "knn_emb", "loudness")
+_ROC_SYSTEMS = ("ours", "ours_generic", "lw_shared", "lw_own", "autoencoder", "peer_ae_int8", "knn_emb", "loudness")
 _BINS = 30
 _NORMAL, _ANOMALOUS = COLOURS[0], COLOURS[1]
 

@@ -21,7 +21,7 @@ p.sub,figcaption,.note{color:var(--soft);font-size:13px}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 9px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{font-weight:600}td.n{text-align:right;white-space:nowrap}
-.met{color:#1a7f37;font-weight:600}.short{color:#cf222e;font-weight:600}.none{color:var(--soft);font-weight:600}
+.met,.short,.none{white-space:nowrap}.met{color:#1a7f37;font-weight:600}.short{color:#cf222e;font-weight:600}.none{color:var(--soft);font-weight:600}
 .charts{display:flex;flex-wrap:wrap;gap:16px}
 figure{margin:0;background:var(--panel);padding:8px;border-radius:6px}
 .legend span{display:inline-block;margin-right:10px}
@@ -85,7 +85,7 @@ def _gallery(figures: Sequence[str]) -> str:
 
 
 def _targets(lines: Sequence[TargetLine]) -> str:
-    css = {"met": "met", "short": "short", "not measured": "none"}
+    css = {"met": "met", "short": "short", "not measured": "none", "quick": "none"}
     rows = []
     for line in lines:
         found = "" if line.value is None else f"{line.value:.4f}"

@@ -125,6 +125,7 @@ class TargetLine(_Part):
         low, high: Bootstrap interval, where there is one.
         beside: What others reach.
         note: How it was measured.
+        quick: Measured with less work than the line asks for, which proves nothing.
     """
 
     case: str
@@ -132,16 +133,19 @@ class TargetLine(_Part):
     target: float
     at_least: bool
     value: float | None
+    quick: bool = False
     low: float | None = None
     high: float | None = None
     beside: str = ""
     note: str = ""
 
     @property
-    def verdict(self) -> Literal["met", "short", "not measured"]:
+    def verdict(self) -> Literal["met", "short", "not measured", "quick"]:
         """Whether the bound is kept, to the three digits that it is given with."""
         if self.value is None:
             return "not measured"
+        if self.quick:
+            return "quick"
         found = round(self.value, 3) if self.at_least else self.value
         return "met" if (found >= self.target if self.at_least else found <= self.target) else "short"
 

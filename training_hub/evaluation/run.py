@@ -108,7 +108,7 @@ def evaluate(
         confusion=findings.confusion,
         scatter=tuple(findings.scatter),
         examples=tuple(findings.examples),
-        targets=target_lines(findings.rows),
+        targets=target_lines(findings.rows, quick=options.quick),
         notes=options.notes,
     )
 

@@ -181,6 +181,11 @@ TARGETS: tuple[Target, ...] = (
 )
 
 
-def target_lines(rows: Sequence[Row]) -> tuple[TargetLine, ...]:
-    """Every line, measured or not."""
-    return tuple(target.line(rows) for target in TARGETS)
+def target_lines(rows: Sequence[Row], *, quick: bool) -> tuple[TargetLine, ...]:
+    """Every line, measured or not.
+
+    Args:
+        rows: What was found.
+        quick: The run was one that proves nothing.
+    """
+    return tuple(target.line(rows).model_copy(update={"quick": quick}) for target in TARGETS)

@@ -49,12 +49,13 @@ def test_a_target_takes_its_own_row_and_the_worst_of_several() -> None:
         row(protocol="robustness", case="gain +6 dB", figures=(Figure(name="auc_change", value=-0.02),)),
         row(protocol="robustness", case="gain -6 dB", figures=(Figure(name="auc_change", value=0.01),)),
     ]
-    lines = {(item.case, item.figure): item for item in target_lines(rows)}
+    lines = {(item.case, item.figure): item for item in target_lines(rows, quick=False)}
     first = lines["ToyCar, first shot, 10 clips, type fitted on the other ids", "auc"]
     assert (first.value, first.low, first.verdict) == (0.95, 0.9, "met")
     assert lines["nominal against realised false-alarm rate", "factor"].value == 3.0
     assert lines["gain of +-6 dB: change of AUC", "auc_change"].value == 0.02
     assert len(lines) == len(TARGETS)
+    assert {item.verdict for item in target_lines(rows, quick=True)} == {"quick", "not measured"}
 
 
 def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
