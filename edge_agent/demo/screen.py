@@ -19,7 +19,7 @@ _FEWEST_ROWS, _MOST_ROWS = 4, 14
 _BESIDE_ROWS = 16
 """Lines of everything but the windows, the alarm's sentence on three of them."""
 _SHORTEST_BAR, _LONGEST_BAR = 8, 30
-_BESIDE_BAR = 80
+_BESIDE_BAR = 88
 """Columns of everything but the score's bar."""
 _FULL_SCORE = 40.0
 _COLOURS = {"normal": "green", "suspect": "yellow", "alarm": "bold red", "input_fault": "magenta"}
@@ -72,8 +72,8 @@ class Screen:
         table = Table(box=box.SIMPLE_HEAD, title=self._title, title_style="bold", expand=True, pad_edge=False)
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("fault", justify="right", no_wrap=True, style="dim")
-        table.add_column(Text(" score ").append("and threshold"[:bar]), no_wrap=True, width=bar + 7)
-        table.add_column("level", justify="right", no_wrap=True)
+        table.add_column(" score and threshold" if bar > 13 else " score", no_wrap=True, width=bar + 7)
+        table.add_column("dBFS", justify="right", no_wrap=True)
         table.add_column("sounds like", no_wrap=True)
         table.add_column("state", no_wrap=True)
         table.add_column("because of", no_wrap=True, ratio=1)
@@ -85,7 +85,7 @@ class Screen:
                 words.clock(row.start_s),
                 f"{row.severity:.0%}" if row.severity else "-",
                 _score(row, colour, bar),
-                words.level(row.level_dbfs),
+                "-" if row.level_dbfs is None else f"{row.level_dbfs:.1f}",
                 words.identity(row.identity),
                 Text(row.state, colour),
                 words.bands(row.leading_bands) if odd else "",

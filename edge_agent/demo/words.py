@@ -58,4 +58,4 @@ def ledger(reading: Reading) -> str:
     parts = (reading.captured, reading.scored, reading.skipped, reading.lost, reading.pending)
     captured, scored, skipped, lost, pending = (f"{samples / RATE_HZ:.1f}" for samples in parts)
     sign = "=" if reading.balances else "!="
-    return f"{captured} s captured {sign} {scored} scored + {skipped} skipped + {lost} lost + {pending} pending"
+    return f"{captured} s {sign} {scored} scored + {skipped} skipped + {lost} lost + {pending} pending"
