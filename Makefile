@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint models bench soak clean
+.PHONY: demo test lint models deb bench soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +28,10 @@ lint:
 models:
 	@tools/bootstrap train
 	$(BIN)/python -m training_hub.training.make_models
+
+deb:
+	@tools/bootstrap test
+	$(BIN)/python -m deploy.debian.build_deb $(DEB_ARGS)
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info

@@ -16,6 +16,8 @@ COMMANDS = {
     "commission": "learn a machine's normal sound",
     "profiles": "list, show and remove what commissioning learnt",
     "models": "show and verify bundles",
+    "doctor": "check everything that the service needs and say what to do",
+    "install-service": "make the agent a service of systemd",
     "demo": "watch a simulated pump fail",
 }
 
@@ -51,6 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(error)
 
 
+def command_module(name: str) -> str:
+    """The module of a command: a name on the command line has hyphens where the module has underscores.
+
+    >>> command_module("install-service")
+    'edge_agent.commands.install_service'
+    """
+    return f"edge_agent.commands.{name.replace('-', '_')}"
+
+
 def _parser(named: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge-agent", description="Hears that a machine is failing.")
     parser.add_argument("--version", action="version", version=f"edge-agent {edge_agent.__version__}")
@@ -58,7 +69,7 @@ def _parser(named: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == named:
-            module = importlib.import_module(f"edge_agent.commands.{name}")
+            module = importlib.import_module(command_module(name))
             module.configure(subparser)
             subparser.set_defaults(run=module.run)
     return parser
