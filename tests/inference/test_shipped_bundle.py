@@ -50,12 +50,16 @@ def test_results_are_identical_for_any_batch_size(bundle: Bundle, count: int) ->
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 3.0, 30.0])
-def test_gain_is_no_change(bundle: Bundle, gain_db: float) -> None:
+def test_gain_changes_no_number_by_more_than_two_steps(bundle: Bundle, gain_db: float) -> None:
     patches = np.random.default_rng(1).normal(-60, 8, (8, 64, 128)).astype(np.float32)
     encoder = bundle.encoder()
-    before, after = encoder.encode(patches).embeddings, encoder.encode(patches + np.float32(gain_db)).embeddings
-    cosine = (before * after).sum(1) / np.linalg.norm(before, axis=1) / np.linalg.norm(after, axis=1)
-    assert cosine.min() > 0.999
+    before, after = encoder.encode(patches), encoder.encode(patches + np.float32(gain_db))
+    # the mean of other numbers rounds otherwise, and with it, here and there, an input of the model
+    for semantics, got, want in (
+        ("embedding", after.embeddings, before.embeddings),
+        ("logits", after.logits, before.logits),
+    ):
+        assert np.abs(got - want).max() <= 2.01 * encoder.lsb(semantics)
 
 
 def test_the_card_says_what_the_manifest_says(bundle: Bundle) -> None:

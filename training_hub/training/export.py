@@ -30,7 +30,7 @@ from training_hub.training.run_record import KERAS_MODEL, RunRecord
 
 ENCODER_FILE = "encoder.tflite"
 _GOLDEN_FRAMES = 96  # two patches
-# Measured: tflite-runtime 2.14, whose int8 kernels are not XNNPACK's, differs from ai-edge-litert 2.3 by up to 3 steps in
+# Measured: tflite-runtime 2.14, whose int8 kernels are its own, differs from ai-edge-litert 2.3 by up to 3 steps in
 # single numbers (cosine .999).
 _TOLERANCE_LSB = 4
 
