@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from edge_agent.capture.source import SourceError
+from edge_agent.capture.cards import CaptureDevice, SoundCards
+from edge_agent.capture.errors import SourceError
 
-ASOUND: Final = Path("/proc/asound")
 _HW: Final = re.compile(r"\s*\(hw:(?P<card>\d+),(?P<device>\d+)\)$")
 _INDEX: Final = re.compile(r"(?:(?:plug)?hw:)?\d+(?:,\d+)*", re.IGNORECASE)
+_CHOSEN_BY_SYSTEM: Final = frozenset({"default", "sysdefault", "pulse", "pipewire", "jack"})
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,15 @@ class InputDevice:
     """One device that can record.
 
     Attributes:
-        token: Stable name to put into the configuration: `<host API>:<name>`, for an ALSA card
+        token: The most stable name to put into the configuration: `usb:<port>`, `pulse:<source>`, or
             `ALSA:hw:CARD=<card id>,DEV=<n>`.
-        name: Name as PortAudio gives it; holds an index for ALSA cards, so it may change at a reboot.
-        host_api: PortAudio's host API, `ALSA` on a gateway.
-        channels: Most channels it records.
-        default_rate_hz: The rate it prefers.
-        index: PortAudio's index, valid until the next `rescan_devices`; never to be kept.
+        name: Name as the sound system gives it; may hold an index, so it may change at a reboot.
+        host_api: `ALSA` or `PulseAudio`.
+        channels: Most channels it records; 0 where that is not known.
+        default_rate_hz: The rate it prefers; 0 where that is not known.
+        index: PortAudio's index in this process; never to be kept. None for what PortAudio does not list.
+        aliases: Other names that stay.
+        rates_hz: The rates it takes, where the kernel lists them.
     """
 
     token: str
@@ -35,102 +36,78 @@ class InputDevice:
     host_api: str
     channels: int
     default_rate_hz: int
-    index: int
+    index: int | None = None
+    aliases: tuple[str, ...] = ()
+    rates_hz: tuple[int, ...] = ()
+
+    def answers_to(self, wanted: str) -> bool:
+        """Whether this is the device that a configuration means; case does not matter, but every letter does."""
+        text = wanted.strip().casefold()
+        names = {name.casefold() for name in (self.token, *self.aliases)}
+        return text in names or f"alsa:{text}" in names
 
 
-def portaudio() -> Any:  # noqa: ANN401 (sounddevice has no types)
-    """The `sounddevice` module, loaded on first use: loading it lists all devices.
-
-    Raises:
-        SourceError: It or PortAudio is missing.
-    """
-    try:
-        return importlib.import_module("sounddevice")
-    except (ImportError, OSError) as error:
-        msg = f"microphones need PortAudio ({error}); install libportaudio2 (Debian) and the package sounddevice"
-        raise SourceError(msg) from error
-    except Exception as error:
-        # sounddevice initialises PortAudio on import and raises its own error, which cannot be imported then.
-        msg = f"PortAudio cannot start ({error}); check the sound system (aplay -l, ALSA_CONFIG_PATH)"
-        raise SourceError(msg) from error
-
-
-def list_devices(asound: Path = ASOUND) -> tuple[InputDevice, ...]:
-    """Input devices as PortAudio saw them when it was loaded or last told to look again.
-
-    Raises:
-        SourceError: PortAudio is missing.
-    """
-    sounddevice = portaudio()
-    host_apis = [str(api["name"]) for api in sounddevice.query_hostapis()]
-    return tuple(
-        InputDevice(
-            token=stable_token(host_apis[found["hostapi"]], str(found["name"]), asound),
-            name=str(found["name"]),
-            host_api=host_apis[found["hostapi"]],
-            channels=int(found["max_input_channels"]),
-            default_rate_hz=round(found["default_samplerate"]),
-            index=int(found["index"]),
-        )
-        for found in sounddevice.query_devices()
-        if found["max_input_channels"] > 0
-    )
-
-
-def rescan_devices() -> None:
-    """Make PortAudio look for devices again. It closes every open stream of this process.
-
-    Raises:
-        SourceError: PortAudio is missing or cannot start again.
-    """
-    sounddevice = portaudio()
-    try:
-        # The only way: PortAudio lists devices once per initialisation, and sounddevice has no public call for it.
-        sounddevice._terminate()
-        sounddevice._initialize()
-    except sounddevice.PortAudioError as error:
-        msg = f"PortAudio cannot start again ({error}); check the sound system"
-        raise SourceError(msg) from error
-
-
-def stable_token(host_api: str, name: str, asound: Path = ASOUND) -> str:
-    """What to call a device in a configuration: its card's id instead of its card's number.
+def describe_alsa(
+    host_api: str, name: str, cards: SoundCards, *, channels: int, default_rate_hz: int, index: int
+) -> InputDevice:
+    """A device of PortAudio's list, with the names that its card gives it.
 
     Args:
         host_api: PortAudio's host API.
         name: PortAudio's name of the device, for example `USB Audio Device: - (hw:1,0)`.
-        asound: Where the kernel names the cards.
+        cards: The cards of this computer.
+        channels: Most channels.
+        default_rate_hz: Preferred rate.
+        index: PortAudio's index.
     """
     match = _HW.search(name)
-    if match is None:
-        return f"{host_api}:{name}"
-    try:
-        card_id = (asound / f"card{match['card']}" / "id").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return f"{host_api}:{name[: match.start()]}"
-    return f"{host_api}:hw:CARD={card_id},DEV={match['device']}"
+    card = None if match is None else cards.card(int(match["card"]))
+    if match is None or card is None:
+        return InputDevice(f"{host_api}:{name}", name, host_api, channels, default_rate_hz, index)
+    token, *others = card.tokens(int(match["device"]))
+    return InputDevice(token, name, host_api, channels, default_rate_hz, index, tuple(others))
+
+
+def describe_busy(recorder: CaptureDevice) -> InputDevice:
+    """A device that the kernel knows and PortAudio does not list, as somebody records from it."""
+    token, *others = recorder.card.tokens(recorder.device)
+    preferred = max(recorder.rates_hz, default=0)
+    return InputDevice(
+        token, "in use", "ALSA", recorder.channels, preferred, None, tuple(others), rates_hz=recorder.rates_hz
+    )
 
 
 def find_device(wanted: str, devices: Sequence[InputDevice]) -> InputDevice:
-    """The one device that a configured name means: its token (with or without host API), its name, or a part of these.
+    """The one device that answers to a configured name.
+
+    A part of a name is not enough: while the device that was meant is unplugged, it would find another.
 
     Raises:
-        SourceError: The name is an index, or no device or more than one answers to it.
+        SourceError: The name is an index or a default, or no device or more than one answers to it.
     """
     known = ", ".join(device.token for device in devices) or "none"
-    if not wanted.strip() or _INDEX.fullmatch(wanted.strip()):
-        msg = f"device {wanted!r} is an index, which moves at a reboot; name it by its token (there are: {known})"
-        raise SourceError(msg)
-    text = wanted.strip().casefold()
-    exact = [
-        d for d in devices if text in {d.token.casefold(), d.token.partition(":")[2].casefold(), d.name.casefold()}
-    ]
-    found = exact or [d for d in devices if text in d.token.casefold() or text in _HW.sub("", d.name).casefold()]
+    refuse_moving_name(wanted, known)
+    found = [device for device in devices if device.answers_to(wanted)]
     if not found:
         msg = f"device {wanted!r} is not there; plug it in or correct its name (there are: {known})"
         raise SourceError(msg)
     if len(found) > 1:
         several = ", ".join(f"{device.token} ({device.name})" for device in found)
-        msg = f"device {wanted!r} could be any of {several}; give the whole token"
+        msg = f"device {wanted!r} could be any of {several}; name it by its USB port"
         raise SourceError(msg)
     return found[0]
+
+
+def refuse_moving_name(wanted: str, known: str = "see `edge-agent devices`") -> None:
+    """Refuse what names another device after a reboot or a click.
+
+    Raises:
+        SourceError: It is an index, or whatever the sound system chooses.
+    """
+    name = wanted.strip().casefold().removeprefix("alsa:")
+    if not name or _INDEX.fullmatch(name):
+        msg = f"device {wanted!r} is an index, which moves at a reboot; name it by its token (there are: {known})"
+        raise SourceError(msg)
+    if name in _CHOSEN_BY_SYSTEM:
+        msg = f"device {wanted!r} is whatever the sound system chooses; name a microphone (there are: {known})"
+        raise SourceError(msg)

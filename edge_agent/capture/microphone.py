@@ -1,104 +1,75 @@
-"""A live microphone: a reader thread that waits for the device and hands blocks over."""
+"""A live microphone: a child process reads the device, this side watches it and stamps what it gave."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
-from edge_agent.capture.handover import HandOver
-from edge_agent.capture.raw_stream import DeviceSettings, OpenStream, PortAudioStream, RawStream
+from edge_agent.capture.cards import SoundCards
+from edge_agent.capture.device_process import CHILD_COMMAND, DeviceProcess
+from edge_agent.capture.devices import refuse_moving_name
+from edge_agent.capture.pace import LossMeter
+from edge_agent.capture.presence import check_present
+from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.reasons import Lost
+from edge_agent.capture.ring import RawBlock
 from edge_agent.capture.source import Block, SourceError
 
-BLOCK_S: Final = 0.1
-STALL_S: Final = 5.0
-"""A device that gives nothing for this long is frozen, unless told otherwise."""
-QUEUE_S: Final = 10.0
-"""Sound held for a consumer that falls behind; what comes on top is lost and counted."""
-CLOSE_TIMEOUT_S: Final = 2.0
+STALL_S: Final = 2.5
+"""A device that gives nothing for this long is frozen, unless told otherwise.
 
-_log = logging.getLogger(__name__)
+It should give something every 0.1 s. With the second that opening it again takes, what is lost stays below the 4 s that
+could cost two windows of 10 s.
+"""
+
+OPEN_S: Final = 6.0
+"""A device that has neither opened nor given its first block after this long is frozen."""
+
 _NS_PER_S: Final = 1_000_000_000
 
 
-class DeviceReader:
-    """Turns one raw stream into blocks on a sample clock; the part that moves into a child process of its own.
+class Stamper:
+    """Gives raw blocks of one device their place on its sample clock.
 
-    The clock counts samples. PortAudio says that samples were lost, but not how many: their number is taken
-    from the time since the last read, at least one, so that the clock stays with the world within one period
-    of the device.
-
-    Args:
-        settings: The device's settings.
-        stream: The open device.
-        monotonic_ns: Monotonic time.
+    The clock counts samples, and time where samples are missing: those that found no room in the ring are known by
+    number; those that the driver lost are told by `LossMeter`.
     """
 
-    def __init__(
-        self,
-        settings: DeviceSettings,
-        stream: RawStream,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
-    ) -> None:
-        self._settings = settings
-        self._stream = stream
-        self._monotonic_ns = monotonic_ns
-        self._block_samples = max(1, round(settings.rate_hz * BLOCK_S))
-        self._position = 0
-        self._seen_ns = monotonic_ns()  # when the device was last read, and what it still held then
-        self._seen_left = 0
+    def __init__(self, settings: DeviceSettings) -> None:
+        self._channels = settings.channels
+        self._rate_hz = settings.rate_hz
+        self._meter = LossMeter(settings.rate_hz)
+        self._missing = 0
 
-    @property
-    def position(self) -> int:
-        """Where the sample clock stands, lost samples included."""
-        return self._position
-
-    def next_block(self) -> Block:
-        """Wait for a whole block.
-
-        Raises:
-            SourceError: The device failed. A frozen one never returns.
-        """
-        return self._read(self._block_samples)
-
-    def rest(self) -> Iterator[Block]:
-        """What the device holds at this moment, at the end; never waits."""
-        left = self._stream.available()
-        while left > 0:
-            block = self._read(min(left, self._block_samples))
-            left -= len(block.samples)
-            yield block
-
-    def _read(self, n: int) -> Block:
-        data, overflowed = self._stream.read(n)
-        now_ns, left = self._monotonic_ns(), self._stream.available()
-        if overflowed:
-            elapsed = (now_ns - self._seen_ns) * self._settings.rate_hz // _NS_PER_S
-            self._position += max(1, elapsed - (n + left - self._seen_left))
-        samples = np.frombuffer(data, dtype=np.float32).reshape(n, self._settings.channels)
-        # A gap made on this side (overflow, or a refused block before) has one cause: nobody read in time.
-        block = Block(samples, self._position, Lost.OVERRUN)
-        self._position = block.stop_sample
-        self._seen_ns, self._seen_left = now_ns, left
-        return block
+    def stamp(self, raw: RawBlock) -> Block:
+        """The block at its place; a gap before it has one cause, that nobody read in time."""
+        given = raw.first + raw.samples
+        self._missing += self._meter.observe(given, raw.left, raw.read_ns, overflowed=raw.overflowed)
+        samples = np.frombuffer(raw.data, dtype=np.float32).reshape(raw.samples, self._channels)
+        captured_ns = raw.read_ns - raw.left * _NS_PER_S // self._rate_hz
+        return Block(samples, raw.first + self._missing, Lost.OVERRUN, captured_ns)
 
 
 class MicrophoneSource:
-    """A microphone as a source. The device is opened when `blocks` is called, and read by a thread.
+    """A microphone as a source. The device is opened when the first block is asked for.
 
-    PortAudio itself is not made for being used by several threads at once, and a frozen device can hang it for
-    ever; both end with one child process per device, which will run `DeviceReader` instead of the thread.
+    The child dies with the thread that asked for the first block, so one thread takes them all.
 
     Args:
         source_id: Name of the source.
         settings: Which device, rate and channels.
-        open_stream: Opens the device.
-        stall_s: A device that gives nothing for this long is taken as frozen.
+        stall_s: A device that gives nothing for this long is taken as frozen, and its reader killed.
+        open_s: Time that opening and the first block may take.
+        command: What reads the device.
+        cards: The cards of this computer.
+        monotonic_ns: Monotonic time.
+
+    Raises:
+        SourceError: The device is named by what moves.
     """
 
     restartable = False
@@ -108,17 +79,24 @@ class MicrophoneSource:
         source_id: str,
         settings: DeviceSettings,
         *,
-        open_stream: OpenStream = PortAudioStream,
         stall_s: float = STALL_S,
+        open_s: float = OPEN_S,
+        command: Sequence[str] = CHILD_COMMAND,
+        cards: SoundCards | None = None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        refuse_moving_name(settings.device)
         self.source_id = source_id
         self.settings = settings
-        self._open_stream = open_stream
         self._stall_s = stall_s
-        self._handover = HandOver(max(1, round(QUEUE_S / BLOCK_S)))
-        self._stop = threading.Event()
-        self._state = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._open_s = open_s
+        self._command = command
+        self._cards = cards or SoundCards()
+        self._monotonic_ns = monotonic_ns
+        self._lock = threading.Lock()
+        self._closed = False
+        self._used = False
+        self._process: DeviceProcess | None = None
 
     @property
     def rate_hz(self) -> int:
@@ -130,65 +108,63 @@ class MicrophoneSource:
         """Number of channels recorded."""
         return self.settings.channels
 
+    @property
+    def reader_pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        with self._lock:
+            return None if self._process is None else self._process.pid
+
     def blocks(self) -> Iterator[Block]:
         """Open the device and yield what it hears until `close`.
 
         Raises:
             SourceError: The source was used before or is closed; or, while iterating, the device is absent,
-                was unplugged or froze.
+                was unplugged, froze, or its reader died.
         """
-        with self._state:
-            if self._stop.is_set() or self._thread is not None:
+        with self._lock:
+            if self._closed or self._used:
                 msg = f"{self.source_id}: a microphone runs once; make a new source to start again"
                 raise SourceError(msg)
-            self._thread = threading.Thread(target=self._run, name=f"capture-{self.source_id}", daemon=True)
-            self._thread.start()
+            self._used = True
         return self._blocks()
 
     def close(self) -> None:
         """Stop recording. What was captured is still handed over by the iterator of `blocks`."""
-        with self._state:
-            self._stop.set()
-            thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return
-        thread.join(CLOSE_TIMEOUT_S)
-        if thread.is_alive():
-            _log.warning("source %s: the device does not stop; it is abandoned until the process ends", self.source_id)
-            self._handover.finish(SourceError(f"{self.source_id}: the device does not stop; replug it"))
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wake()
 
     def _blocks(self) -> Iterator[Block]:
+        check_present(self.settings.device, self._cards)
+        with self._lock:
+            if self._closed:
+                return
+            process = self._process = DeviceProcess(self.settings, self._command)
         try:
-            while (block := self._handover.get(self._stall_s)) is not None:
-                yield block
-        except TimeoutError:
-            msg = f"device {self.settings.device!r} has given nothing for {self._stall_s:g} s; it is frozen: replug it"
-            raise SourceError(msg) from None
+            yield from self._watch(process)
         finally:
-            self.close()
+            with self._lock:
+                self._closed = True
+                self._process = None
+            process.close()
 
-    def _run(self) -> None:
-        error: SourceError | None = None
-        try:
-            stream = self._open_stream(self.settings)
-            try:
-                self._read(stream)
-            except SourceError as fault:
-                # Told before closing, which a frozen device may hang in.
-                self._handover.finish(fault)
-            finally:
-                stream.close()
-        except SourceError as fault:
-            error = fault
-        except Exception as fault:
-            _log.exception("source %s: the reader failed", self.source_id)
-            error = SourceError(f"{self.source_id}: the reader failed ({type(fault).__name__}: {fault}); see the log")
-        finally:
-            self._handover.finish(error)
-
-    def _read(self, stream: RawStream) -> None:
-        reader = DeviceReader(self.settings, stream)
-        while not self._stop.is_set():
-            self._handover.put(reader.next_block())
-        for block in reader.rest():
-            self._handover.put_last(block)
+    def _watch(self, process: DeviceProcess) -> Iterator[Block]:
+        stamper = Stamper(self.settings)
+        progress_ns = self._monotonic_ns()
+        patience_s = self._open_s
+        while True:
+            raw = process.take()
+            if raw is not None:
+                yield stamper.stamp(raw)
+                progress_ns, patience_s = self._monotonic_ns(), self._stall_s
+                continue
+            if self._closed:
+                return
+            process.check()
+            left_s = patience_s - (self._monotonic_ns() - progress_ns) / _NS_PER_S
+            if left_s <= 0:
+                did = f"has given nothing for {patience_s:g} s" if process.opened else "does not open"
+                raise SourceError(f"device {self.settings.device!r} {did}: it is frozen; replug it", Lost.FROZEN)
+            process.wait(left_s)

@@ -1,5 +1,6 @@
 """Reads one source on a thread of its own, and opens it again after a fault."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,11 @@ from edge_agent.capture.block_queue import Arrival, BlockQueue
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.capture.reasons import Lost
 from edge_agent.capture.source import Block, Source, SourceError
+
+_log = logging.getLogger(__name__)
+
+STEADY_S = 60.0
+"""A source that lost samples while it ran is degraded until it has lost none for so long."""
 
 
 class SourceState(StrEnum):
@@ -33,14 +39,14 @@ class SourceChange:
 class Backoff:
     """Seconds before the n-th attempt to open a source again: doubling from `first_s`, at most `most_s`."""
 
-    first_s: float = 0.5
-    most_s: float = 10.0
+    first_s: float = 0.25
+    most_s: float = 2.0
 
     def delay_s(self, failures: int) -> float:
         """Delay after `failures` failures in a row.
 
         >>> [Backoff().delay_s(n) for n in (1, 2, 3, 9)]
-        [0.5, 1.0, 2.0, 10.0]
+        [0.25, 0.5, 1.0, 2.0]
         """
         return min(self.most_s, self.first_s * 2.0 ** (min(failures, 32) - 1))
 
@@ -85,7 +91,9 @@ class SourceRunner:
         self._state: SourceState | None = None
         self._position = 0
         self._rate_hz = 0
-        self._last_arrival_ns = 0
+        self._captured_ns = 0
+        self._away_reason: Lost | None = None
+        self._lossy_until_ns = 0
         self._thread = threading.Thread(target=self._run, name=f"source-{source_id}", daemon=True)
 
     def start(self) -> None:
@@ -112,9 +120,14 @@ class SourceRunner:
                     self._say_ended()
                     self._change(SourceState.DOWN, "ended")
                     return
-                detail = "the source ended"
+                detail, reason = "the source ended", Lost.UNPLUGGED
             except SourceError as error:
-                detail = str(error)
+                detail, reason = str(error), error.reason
+            except Exception as error:
+                # A defect in one source stops neither the others nor its own next attempt.
+                _log.exception("source %s failed", self.source_id)
+                detail, reason = f"{type(error).__name__}: {error}; see the log", Lost.GAP
+            self._away_reason = self._away_reason or reason
             failures = 1 if self._position > before else failures + 1
             self.restarts += 1
             delay_s = self._backoff.delay_s(failures)
@@ -133,14 +146,18 @@ class SourceRunner:
             base: int | None = None
             for block in source.blocks():
                 now_ns = self._clock.monotonic_ns()
-                resumes = base is None and self._position > 0
+                captured_ns = now_ns if block.captured_ns is None else block.captured_ns
+                reason = block.gap_reason
                 if base is None:
-                    base = self._resume_at(source.rate_hz, len(block.samples), now_ns) - block.first_sample
-                reason = Lost.UNPLUGGED if resumes else block.gap_reason
-                moved = Block(block.samples, base + block.first_sample, reason)
+                    base = self._resume_at(source.rate_hz, len(block.samples), captured_ns) - block.first_sample
+                    reason = self._away_reason or reason
+                    self._away_reason = None
+                    self._change(SourceState.UP, f"{source.rate_hz} Hz, {source.channels} channels")
+                else:
+                    self._watch_losses(base + block.first_sample - self._position, reason, now_ns)
+                moved = Block(block.samples, base + block.first_sample, reason, captured_ns)
                 self._position = moved.stop_sample
-                self._last_arrival_ns = now_ns
-                self._change(SourceState.UP, f"{source.rate_hz} Hz, {source.channels} channels")
+                self._captured_ns = captured_ns
                 arrival = Arrival(self.source_id, source.rate_hz, moved, now_ns)
                 if not self._queue.put(arrival, can_wait=not self._live):
                     return
@@ -148,12 +165,19 @@ class SourceRunner:
             source.close()
             self._source = None
 
-    def _resume_at(self, rate_hz: int, block_samples: int, now_ns: int) -> int:
+    def _resume_at(self, rate_hz: int, block_samples: int, captured_ns: int) -> int:
         """Place of the first sample of a newly opened source in the count that goes through every fault."""
         if self._position == 0 or not self._live:
             return self._position
-        away = (now_ns - self._last_arrival_ns) * rate_hz // NS_PER_S
+        away = (captured_ns - self._captured_ns) * rate_hz // NS_PER_S
         return self._position + max(0, away - block_samples)
+
+    def _watch_losses(self, gap: int, reason: Lost, now_ns: int) -> None:
+        if gap > 0:
+            self._lossy_until_ns = now_ns + round(STEADY_S * NS_PER_S)
+            self._change(SourceState.DEGRADED, f"{gap} samples lost: {reason.value}")
+        elif self._state is SourceState.DEGRADED and now_ns >= self._lossy_until_ns:
+            self._change(SourceState.UP, "no sample lost for a while")
 
     def _change(self, state: SourceState, detail: str) -> None:
         if state is not self._state:

@@ -9,20 +9,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.capture.errors import SourceError
+from edge_agent.capture.limits import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 from edge_agent.capture.reasons import Lost
 
-MIN_RATE_HZ = 8_000
-"""Lowest native rate accepted; below it less than half of the mel bands carries sound."""
-
-MAX_RATE_HZ = 192_000
-"""Highest native rate accepted; the fastest that audio interfaces offer."""
-
-MAX_CHANNELS = 32
-"""Most channels of one source; larger arrays are several sources."""
-
-
-class SourceError(Exception):
-    """A source cannot be opened or read; the message names it, what is wrong and the mend."""
+__all__ = ["MAX_CHANNELS", "MAX_RATE_HZ", "MIN_RATE_HZ", "Block", "Source", "SourceError"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +26,13 @@ class Block:
             rate, counted from 0. A block that starts after the previous one's `stop_sample` says
             that the samples between were lost (a gap); it never starts before it.
         gap_reason: Why the samples before `first_sample` are missing, where they are.
+        captured_ns: Monotonic time at which the device had captured the last sample, where the source knows it.
     """
 
     samples: npt.NDArray[np.float32]
     first_sample: int
     gap_reason: Lost = Lost.GAP
+    captured_ns: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no source may hand over; a breach is a programming error."""

@@ -11,13 +11,15 @@ from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.replay import FileSource, StreamSource
 from tests.capture.conftest import WriteSound
 from tests.capture.contract import CHECKS, MakeSource
+from tests.support.pulse import PulseServer
 
 
-@pytest.fixture(params=["mono", "tiny_blocks", "two_of_four", "stream", "microphone"])
+@pytest.fixture(params=["mono", "tiny_blocks", "two_of_four", "stream", "microphone", "alsa_microphone"])
 def make_source(request: pytest.FixtureRequest, write_sound: WriteSound) -> MakeSource:
-    if request.param == "microphone":
-        request.getfixturevalue("pulse")
-        return lambda: MicrophoneSource("press-1", DeviceSettings("mic1", rate_hz=16_000))
+    if request.param in ("microphone", "alsa_microphone"):
+        pulse: PulseServer = request.getfixturevalue("pulse")
+        token = pulse.token("mic1") if request.param == "microphone" else "ALSA:mic1"
+        return lambda: MicrophoneSource("press-1", DeviceSettings(token, rate_hz=16_000))
     mono = write_sound("mono.wav")
     four = write_sound("four.flac", channels=4, rate_hz=48_000)
     makers: dict[str, MakeSource] = {

@@ -1,183 +1,192 @@
+"""Microphones on a real sound server."""
+
 from __future__ import annotations
 
+import os
 import signal
-import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from edge_agent.capture import microphone
-from edge_agent.capture.devices import find_device, list_devices, rescan_devices
-from edge_agent.capture.microphone import DeviceReader, MicrophoneSource
+from edge_agent.capture.microphone import MicrophoneSource
 from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.reasons import Lost
 from edge_agent.capture.source import SourceError
 from tests.support.pulse import PulseServer
+from tests.support.tones import loudest_hz, tone
 
 RATE_HZ = 16_000
-SETTINGS = DeviceSettings("mic0", rate_hz=RATE_HZ)
 
 
-def test_it_hears_the_tone_that_is_played(pulse: PulseServer) -> None:
-    t = np.arange(8 * RATE_HZ) / RATE_HZ
-    with pulse.playing("mic0", (0.25 * np.sin(2 * np.pi * 1234 * t)).astype(np.float32)):
-        source = MicrophoneSource("press", SETTINGS)
-        blocks = list(islice(source.blocks(), 20))
-        source.close()
-    heard = np.concatenate([block.samples for block in blocks])[RATE_HZ // 2 :, 0]
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
-    assert np.argmax(spectrum) * RATE_HZ / len(heard) == pytest.approx(1234, abs=2)
+@pytest.fixture(params=["pulse", "alsa"])
+def name_of(request: pytest.FixtureRequest, pulse: PulseServer) -> Callable[[str], str]:
+    """The two ways to a microphone of the server."""
+    return pulse.token if request.param == "pulse" else "ALSA:{}".format
+
+
+@contextmanager
+def own_server(
+    directory: Path, *microphones: str, channels: int = 1, rate_hz: int = RATE_HZ, fmt: str = "s16le"
+) -> Iterator[PulseServer]:
+    server = PulseServer(directory, microphones, rate_hz=rate_hz, channels=channels, sample_format=fmt)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def hear(source: MicrophoneSource, blocks: int) -> npt.NDArray[np.float32]:
+    taken = list(islice(source.blocks(), blocks))
+    source.close()
+    return np.concatenate([block.samples for block in taken])
+
+
+def test_it_hears_the_tone_that_is_played(pulse: PulseServer, name_of: Callable[[str], str]) -> None:
+    with pulse.playing("mic0", tone(1234, 8, RATE_HZ)):
+        heard = hear(MicrophoneSource("press", DeviceSettings(name_of("mic0"), RATE_HZ)), 20)[RATE_HZ // 2 :, 0]
+    assert loudest_hz(heard, RATE_HZ) == pytest.approx(1234, abs=2)
     assert np.sqrt(2) * heard.std() == pytest.approx(0.25, rel=0.05)
 
 
-def test_sample_clock_keeps_pace_with_time(pulse: PulseServer) -> None:
-    source = MicrophoneSource("press", SETTINGS)
+def test_sample_clock_keeps_pace_with_time(pulse: PulseServer, name_of: Callable[[str], str]) -> None:
+    source = MicrophoneSource("press", DeviceSettings(name_of("mic0"), RATE_HZ))
     blocks = source.blocks()
     first = next(blocks)
     start_s = time.monotonic()
-    last = list(islice(blocks, 15))[-1]
+    last = list(islice(blocks, 30))[-1]
     elapsed_s = time.monotonic() - start_s
     source.close()
     assert (last.stop_sample - first.stop_sample) / RATE_HZ == pytest.approx(elapsed_s, abs=0.3)
+    assert last.captured_ns is not None
+    assert abs(last.captured_ns - time.monotonic_ns()) < 2e9
 
 
-def test_unplugged_device_ends_in_an_error(pulse: PulseServer, tmp_path: Path) -> None:
-    own = PulseServer(tmp_path, ("micgone",))
-    own.start()
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ALSA_CONFIG_PATH", str(own.alsa_config))
-            rescan_devices()
-            source = MicrophoneSource("press", DeviceSettings("micgone", rate_hz=RATE_HZ))
-            blocks = source.blocks()
-            next(blocks)
-            own.signal(signal.SIGKILL)
-            killed_s = time.monotonic()
-            with pytest.raises(SourceError, match="micgone"):
-                list(blocks)
-            assert time.monotonic() - killed_s < 1
-            source.close()
-    finally:
-        own.stop()
-        rescan_devices()
+def test_every_channel_hears_its_own_column_and_none_is_mixed(pulse: PulseServer, tmp_path: Path) -> None:
+    frequencies = (300, 700, 1500, 3100)
+    sound = np.stack([tone(hz, 10, RATE_HZ) for hz in frequencies], axis=1)
+    with own_server(tmp_path, "quad", channels=4) as server, server.playing("quad", sound):
+        for channels in (1, 2, 4):
+            heard = hear(MicrophoneSource("press", DeviceSettings(server.token("quad"), RATE_HZ, channels)), 15)
+            for column in range(channels):
+                part = heard[RATE_HZ // 2 :, column]
+                spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2
+                assert loudest_hz(part, RATE_HZ) == pytest.approx(frequencies[column], abs=2)
+                near = slice(
+                    *(round(f * len(part) / RATE_HZ) for f in (frequencies[column] - 20, frequencies[column] + 20))
+                )
+                assert spectrum[near].sum() / spectrum.sum() > 0.9999, "the other channels are not in it"
+        with pytest.raises(SourceError, match="has 4 channels, not 5"):
+            next(MicrophoneSource("press", DeviceSettings(server.token("quad"), RATE_HZ, 5)).blocks())
+
+
+@pytest.mark.parametrize(
+    ("fmt", "rate_hz"), [("s16le", 8_000), ("s24le", 48_000), ("s32le", 96_000), ("float32le", 192_000)]
+)
+def test_depths_and_rates(pulse: PulseServer, tmp_path: Path, fmt: str, rate_hz: int) -> None:
+    with own_server(tmp_path, "mic", rate_hz=rate_hz, fmt=fmt) as server, server.playing("mic", tone(1000, 6, rate_hz)):
+        heard = hear(MicrophoneSource("press", DeviceSettings(server.token("mic"), rate_hz)), 15)[rate_hz // 2 :, 0]
+    assert loudest_hz(heard, rate_hz) == pytest.approx(1000, abs=2)
+    assert np.sqrt(2) * heard.std() == pytest.approx(0.25, rel=0.05)
+
+
+@pytest.mark.parametrize("way", ["pulse", "alsa"])
+def test_unplugged_device_ends_in_an_error(tmp_path: Path, pulse: PulseServer, way: str) -> None:
+    with own_server(tmp_path, "micgone") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALSA_CONFIG_PATH", str(server.alsa_config))
+        token = server.token("micgone") if way == "pulse" else "ALSA:micgone"
+        source = MicrophoneSource("press", DeviceSettings(token, RATE_HZ))
+        blocks = source.blocks()
+        next(blocks)
+        server.signal(signal.SIGKILL)
+        killed_s = time.monotonic()
+        with pytest.raises(SourceError, match="micgone") as caught:
+            list(blocks)
+        assert time.monotonic() - killed_s < 1
+        assert caught.value.reason is Lost.UNPLUGGED
+
+
+def test_removed_source_is_an_error_though_another_is_there_to_move_to(tmp_path: Path, pulse: PulseServer) -> None:
+    with own_server(tmp_path, "gone", "other") as server:
+        server.pactl("load-module", "module-rescue-streams")
+        server.pactl("set-default-source", "other.monitor")
+        source = MicrophoneSource("press", DeviceSettings(server.token("gone"), RATE_HZ))
+        blocks = source.blocks()
+        next(blocks)
+        (module,) = [row.split()[0] for row in server.pactl("list", "short", "modules").splitlines() if "=gone " in row]
+        server.pactl("unload-module", module)
+        with pytest.raises(SourceError, match="stopped"):
+            list(islice(blocks, 50))
+        with pytest.raises(SourceError, match="cannot be opened"):
+            next(MicrophoneSource("press", DeviceSettings(server.token("gone"), RATE_HZ)).blocks())
+
+
+def test_stream_cannot_be_moved_to_another_microphone(tmp_path: Path, pulse: PulseServer) -> None:
+    with own_server(tmp_path, "mine", "other") as server, server.playing("other", tone(2000, 20, RATE_HZ)):
+        source = MicrophoneSource("press", DeviceSettings(server.token("mine"), RATE_HZ))
+        blocks = source.blocks()
+        next(blocks)
+        output = server.pactl("list", "short", "source-outputs").split()[0]
+        with pytest.raises(Exception, match="returned non-zero"):
+            server.pactl("move-source-output", output, "other.monitor")
+        assert not np.concatenate([block.samples for block in islice(blocks, 5)]).any(), "silence, as of `mine`"
+        source.close()
+
+
+def test_suspended_source_is_told(tmp_path: Path, pulse: PulseServer) -> None:
+    with own_server(tmp_path, "mic") as server:
+        source = MicrophoneSource("press", DeviceSettings(server.token("mic"), RATE_HZ))
+        blocks = source.blocks()
+        next(blocks)
+        server.pactl("suspend-sink", "mic", "1")
+        with pytest.raises(SourceError, match="stopped"):
+            list(islice(blocks, 50))
+
+
+def test_frozen_server_is_told_within_the_stall_time(tmp_path: Path, pulse: PulseServer) -> None:
+    with own_server(tmp_path, "mic") as server:
+        source = MicrophoneSource("press", DeviceSettings(server.token("mic"), RATE_HZ), stall_s=1.0)
+        blocks = source.blocks()
+        next(blocks)
+        server.signal(signal.SIGSTOP)
+        frozen_s = time.monotonic()
+        with pytest.raises(SourceError, match="frozen") as caught:
+            list(blocks)
+        assert time.monotonic() - frozen_s < 2
+        assert caught.value.reason is Lost.FROZEN
 
 
 def test_absent_device_names_what_is_there(pulse: PulseServer) -> None:
-    source = MicrophoneSource("press", DeviceSettings("no-such-mic", rate_hz=RATE_HZ))
-    with pytest.raises(SourceError, match=r"'no-such-mic' is not there.*mic0"):
+    source = MicrophoneSource("press", DeviceSettings("ALSA:no-such-mic", RATE_HZ))
+    with pytest.raises(SourceError, match=r"'ALSA:no-such-mic' is not there.*mic0"):
         next(source.blocks())
     source.close()
 
 
-def test_listed_devices_have_names_to_configure(pulse: PulseServer) -> None:
-    device = find_device("mic1", list_devices())
-    assert device.token == "ALSA:mic1"
-    assert device.channels >= 1
+def test_killed_reader_hurts_nobody_else(pulse: PulseServer) -> None:
+    one = MicrophoneSource("one", DeviceSettings(pulse.token("mic0"), RATE_HZ))
+    other = MicrophoneSource("other", DeviceSettings(pulse.token("mic1"), RATE_HZ))
+    blocks, others = one.blocks(), other.blocks()
+    next(blocks), next(others)
+    assert one.reader_pid is not None
+    os.kill(one.reader_pid, signal.SIGKILL)
+    with pytest.raises(SourceError, match="signal 9"):
+        list(blocks)
+    taken = list(islice(others, 10))
+    assert taken[-1].stop_sample == 1600 * 11
+    other.close()
 
 
-class ScriptedStream:
-    """A device whose driver is played by the test: what it holds, and when it lost samples."""
-
-    def __init__(self) -> None:
-        self.held = 0
-        self.overflowed = False
-        self.value = 0
-
-    def available(self) -> int:
-        return self.held
-
-    def read(self, n: int) -> tuple[bytes, bool]:
-        assert n <= self.held, "reading more than is there would block"
-        self.held -= n
-        overflowed, self.overflowed = self.overflowed, False
-        samples = np.arange(self.value, self.value + n, dtype=np.float32)
-        self.value += n
-        return samples.tobytes(), overflowed
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
-class Desk:
-    """A reader on a scripted device, with the time in the test's hand."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-        self.stream = ScriptedStream()
-        self.reader = DeviceReader(SETTINGS, self.stream, lambda: self.now_ns)
-
-    def pass_time(self, seconds: float, *, delivered: bool = True) -> None:
-        self.now_ns += round(seconds * 1e9)
-        self.stream.held += round(seconds * RATE_HZ) if delivered else 0
-
-
-def test_reader_gives_whole_blocks_and_the_rest_at_the_end() -> None:
-    desk = Desk()
-    desk.pass_time(0.35)
-    blocks = [desk.reader.next_block(), *desk.reader.rest()]
-    assert [(b.first_sample, len(b.samples)) for b in blocks] == [(0, 1600), (1600, 1600), (3200, 1600), (4800, 800)]
-    np.testing.assert_array_equal(np.concatenate([b.samples for b in blocks])[:, 0], np.arange(5600))
-
-
-def test_overflow_becomes_a_gap_of_the_time_that_is_missing() -> None:
-    desk = Desk()
-    desk.pass_time(0.15)
-    desk.reader.next_block()
-    desk.pass_time(0.5, delivered=False)  # nobody read; the driver threw this half second away
-    desk.pass_time(0.1)
-    desk.stream.overflowed = True
-    block = desk.reader.next_block()
-    assert block.first_sample == 1600 + 8000
-    assert block.gap_reason is Lost.OVERRUN
-
-
-def test_overflow_too_short_to_measure_is_still_a_gap() -> None:
-    desk = Desk()
-    desk.pass_time(0.1)
-    desk.stream.overflowed = True
-    assert desk.reader.next_block().first_sample == 1
-
-
-def test_frozen_device_is_told_and_does_not_hang_the_agent() -> None:
-    thaw = threading.Event()
-
-    class Frozen(ScriptedStream):
-        def read(self, n: int) -> tuple[bytes, bool]:
-            thaw.wait()
-            raise SourceError("thawed")
-
-    source = MicrophoneSource("press", SETTINGS, open_stream=lambda settings: Frozen(), stall_s=0.05)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(microphone, "CLOSE_TIMEOUT_S", 0.05)
-        with pytest.raises(SourceError, match=r"'mic0' has given nothing for 0.05 s"):
-            list(source.blocks())
-    thaw.set()
-
-
-def test_fault_of_the_device_comes_after_every_captured_block() -> None:
-    class Failing(ScriptedStream):
-        def read(self, n: int) -> tuple[bytes, bool]:
-            if self.value >= 4800:
-                raise SourceError("device 'mic0' stopped")
-            self.held = n
-            return super().read(n)
-
-    source = MicrophoneSource("press", SETTINGS, open_stream=lambda settings: Failing())
-    blocks = source.blocks()
-    assert [next(blocks).first_sample for _ in range(3)] == [0, 1600, 3200]
-    with pytest.raises(SourceError, match="stopped"):
-        next(blocks)
-
-
-def test_programming_error_in_the_reader_does_not_hang_the_consumer() -> None:
-    def broken(settings: DeviceSettings) -> ScriptedStream:
-        raise ZeroDivisionError("oops")
-
-    with pytest.raises(SourceError, match=r"reader failed.*oops"):
-        next(MicrophoneSource("press", SETTINGS, open_stream=broken).blocks())
+@pytest.mark.parametrize("device", ["3", "hw:1,0", "default", "ALSA:pulse"])
+def test_what_moves_is_refused_at_once(device: str) -> None:
+    with pytest.raises(SourceError, match=r"an index|chooses"):
+        MicrophoneSource("press", DeviceSettings(device, RATE_HZ))
 
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(3, 1), (10_000_000, 1), (16_000, 0), (16_000, 64)])

@@ -19,8 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_agent.capture.devices import rescan_devices
-
 PLUGIN_GLOB = "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so"
 PROGRAMS = ("pulseaudio", "pacat")
 
@@ -32,12 +30,22 @@ class PulseServer:
         directory: Where its socket and configuration live; short, as socket paths are limited.
         microphones: Names, each a sink and an ALSA device.
         rate_hz: Rate of the sinks.
+        channels: Channels of each sink.
+        sample_format: Format of the sinks, in PulseAudio's words.
     """
 
-    def __init__(self, directory: Path, microphones: tuple[str, ...], rate_hz: int = 16_000) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        microphones: tuple[str, ...],
+        rate_hz: int = 16_000,
+        channels: int = 1,
+        sample_format: str = "s16le",
+    ) -> None:
         self.directory = directory
         self.microphones = microphones
         self.rate_hz = rate_hz
+        self.channels = channels
         self.socket = directory / "pulse.sock"
         self.alsa_config = directory / "asound.conf"
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,8 +54,8 @@ class PulseServer:
         config = ["</usr/share/alsa/alsa.conf>"]
         for name in microphones:
             script.append(
-                f"load-module module-null-sink sink_name={name} rate={rate_hz} channels=1 format=s16le "
-                f"sink_properties=device.description={name}"
+                f"load-module module-null-sink sink_name={name} rate={rate_hz} channels={channels} "
+                f"format={sample_format} sink_properties=device.description={name}"
             )
             config.append(
                 f'pcm.{name} {{ type pulse server "unix:{self.socket}" device "{name}.monitor" '
@@ -71,6 +79,15 @@ class PulseServer:
                 raise RuntimeError("PulseAudio did not start: " + (self.directory / "server.log").read_text()[-2000:])
             time.sleep(0.02)
 
+    def token(self, microphone: str) -> str:
+        """What the agent calls a microphone of this server."""
+        return f"pulse:{microphone}.monitor@unix:{self.socket}"
+
+    def pactl(self, *arguments: str) -> str:
+        """Tell the server something; returns what it answers."""
+        command = self._client("pactl", *arguments)
+        return subprocess.run(command, check=True, env=self._environment, capture_output=True, text=True).stdout
+
     def signal(self, number: signal.Signals) -> None:
         """Send the server a signal: SIGKILL unplugs every microphone, SIGSTOP freezes them."""
         assert self.process is not None
@@ -84,11 +101,11 @@ class PulseServer:
 
     @contextmanager
     def playing(self, microphone: str, samples: npt.NDArray[np.float32]) -> Iterator[None]:
-        """Play mono samples at the server's rate into a sink; ends the player at the end of the block."""
+        """Play samples, `[n]` or `[n, channels]`, at the server's rate into a sink; ends with the block."""
         sound = self.directory / f"{microphone}.raw"
         sound.write_bytes(samples.astype("<f4").tobytes())
         command = self._client("pacat", "--playback", f"--device={microphone}", "--format=float32le")
-        command += [f"--rate={self.rate_hz}", "--channels=1", "--latency-msec=50", "--raw", str(sound)]
+        command += [f"--rate={self.rate_hz}", f"--channels={self.channels}", "--latency-msec=50", "--raw", str(sound)]
         with subprocess.Popen(command, env=self._environment) as player:
             try:
                 yield
@@ -123,9 +140,7 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
     server.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ALSA_CONFIG_PATH", str(server.alsa_config))
-        rescan_devices()
         try:
             yield server
         finally:
             server.stop()
-    rescan_devices()
