@@ -210,6 +210,10 @@ class Daemon:
             self._health.down(change.source_id, change.detail)
             if change.detail != "ended":
                 self._metrics.restarted(change.source_id)
+        elif change.state is SourceState.DEGRADED and change.source_id in self._runners:
+            self._health.degraded(change.source_id, change.detail)
+        elif change.state is SourceState.UP and change.source_id in self._runners:
+            self._health.recovered(change.source_id)
 
     def _show_sources(self) -> None:
         now_s = self._now_s()
