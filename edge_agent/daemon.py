@@ -150,6 +150,7 @@ class Daemon:
         self._runners = {section.id: self._make_runner(section, settings) for section in settings.source}
         self._shown: dict[str, State] = {}
         self._rates: dict[str, int] = {}
+        self._down_ns: dict[str, int] = {}
         self._was_synced = self._clock.is_synced()
         self._metrics.clock_synced(synced=self._was_synced)
 
@@ -163,7 +164,7 @@ class Daemon:
         for runner in self._runners.values():
             self._start_source(runner)
         self._notifier.ready(f"listening to {len(self._runners)} sources")
-        _log.info("listening to %d sources, state in %s", len(self._runners), self._settings.agent.gateway)
+        _log.info("listening to %d sources, state in %s", len(self._runners), self._state_dir)
         last_retry_s = self._now_s()
         while not self._stop.is_set():
             self._round(_POLL_S)
@@ -202,11 +203,14 @@ class Daemon:
     def _note(self, arrival: Arrival) -> None:
         if arrival.block is not None:
             self._rates[arrival.source_id] = arrival.rate_hz
+            if arrival.arrived_ns <= self._down_ns.get(arrival.source_id, -1):
+                return  # it went down after this: what was still queued does not make it look up
             seconds = len(arrival.block.samples) / arrival.rate_hz
             self._health.audio(arrival.source_id, seconds, now_s=self._now_s())
 
     def _source_changed(self, change: SourceChange) -> None:
         if change.state is SourceState.DOWN and change.source_id in self._runners:
+            self._down_ns[change.source_id] = self._clock.monotonic_ns()
             self._health.down(change.source_id, change.detail)
             if change.detail != "ended":
                 self._metrics.restarted(change.source_id)
