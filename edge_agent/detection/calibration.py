@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.errors import DetectionError
-from edge_agent.detection.tails import student_log10_sf, student_quantile
+from edge_agent.detection.tails import normal_log10_sf, student_log10_sf, student_quantile
 
 FloatArray = NDArray[np.float64]
 
 _SMALLEST_SCORE = 1e-9
 _MIN_SPREAD = 0.01
+_RAREST_LOG10_P = -12.0
 
 
 def log_score(score: float) -> float:
@@ -107,10 +108,11 @@ class PredictiveTail:
         """
         spreads = self.spread * np.sqrt(self.dof / rng.chisquare(self.dof, draws))
         centres = self.centre + spreads / math.sqrt(self.recordings) * rng.standard_normal(draws)
-        z = (value - centres) / spreads
-        rates = [budget.alarms_per_week(0.5 * math.erfc(v / math.sqrt(2.0)), correlation) for v in z.tolist()]
-        low, high = np.quantile(rates, [0.05, 0.95])
-        return float(low), float(high)
+        log10_p = [normal_log10_sf(z) for z in ((value - centres) / spreads).tolist()]
+        grid = np.linspace(_RAREST_LOG10_P, math.log10(0.5), 40)
+        rates = [math.log10(max(budget.alarms_per_week(10.0**p, correlation), 1e-300)) for p in grid.tolist()]
+        low, high = np.quantile(np.interp(log10_p, grid, rates), [0.05, 0.95])
+        return float(10.0**low), float(10.0**high)
 
 
 def neighbour_correlation(values: FloatArray, recordings: NDArray[np.int64]) -> float:

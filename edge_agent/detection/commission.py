@@ -77,7 +77,7 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     kept = _without(range(total), outliers)
     training, owners = _training_set(recordings, kept, names, max_states)
     held = cross_validate(training, prior, rng)
-    odd = vetting.score_outliers(held, owners)
+    odd = vetting.score_outliers(held, owners, prior)
     if odd:
         outliers += odd
         vetting.check_allowance(outliers, names, total)

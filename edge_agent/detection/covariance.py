@@ -12,8 +12,40 @@ FloatArray = NDArray[np.float64]
 
 NOISE_SNR_DB = (40.0, 30.0, 20.0)
 _SCALE_STRENGTH = 3.0
+_TRIM_SHARE = 0.1
+_ALIGNMENTS = 3
 _SMALLEST_VARIANCE = 1e-8
 _HANN_BIN_CORRELATIONS = (2.0 / 3.0, 1.0 / 6.0)
+
+
+def aligned(deviations: FloatArray) -> FloatArray:
+    """Deviations from a spectrum `[..., bands]` in dB, less their median over the bands: the gain taken away.
+
+    The median, not the mean: a sound that adds to some bands must not seem to lower all others.
+    """
+    return np.asarray(deviations - np.median(deviations, axis=-1, keepdims=True))
+
+
+def trimmed_mean(values: FloatArray) -> FloatArray:
+    """Mean per column without the lowest and highest tenth: one bad clip in ten cannot pull it."""
+    cut = int(len(values) * _TRIM_SHARE)
+    ordered = np.sort(values, axis=0)
+    return np.asarray(ordered[cut : len(values) - cut].mean(axis=0))
+
+
+def centre_of(values: FloatArray, *, align: bool) -> FloatArray:
+    """Robust centre of the rows, `[n, d]` to `[d]`; of spectra at different gains with `align`."""
+    if not align:
+        return trimmed_mean(values)
+    centre = trimmed_mean(values - np.median(values, axis=1, keepdims=True))
+    for _ in range(_ALIGNMENTS):
+        centre = centre + trimmed_mean(aligned(values - centre))
+    return centre
+
+
+def residuals_of(values: FloatArray, centre: FloatArray, *, align: bool) -> FloatArray:
+    """Deviations of the rows from a centre, `[n, d]`, their gain taken away with `align`."""
+    return aligned(values - centre) if align else values - centre
 
 
 def shrinkage_to_diagonal(residuals: FloatArray) -> float:
@@ -114,6 +146,8 @@ def noise_scatter(
     windows: Sequence[NDArray[np.float32]],
     statistic: Callable[[NDArray[np.float32]], FloatArray],
     rng: np.random.Generator,
+    *,
+    align: bool,
     snrs_db: Sequence[float] = NOISE_SNR_DB,
 ) -> FloatArray:
     """Second moment of how a statistic moves when faint noise is added to windows.
@@ -125,6 +159,7 @@ def noise_scatter(
         windows: Log-mel frames `[frames, 128]` each.
         statistic: What the detector measures, `[d]`.
         rng: Draws the noise.
+        align: Whether the detector takes the level away (see `aligned`).
         snrs_db: Levels of the noise below the sound, each with the same weight.
 
     Returns:
@@ -134,4 +169,6 @@ def noise_scatter(
     moves = np.array(
         [statistic(noise.added_to(w, snr)) - clean for w in windows for clean in [statistic(w)] for snr in snrs_db]
     )
+    if align:
+        moves = aligned(moves)
     return np.asarray(moves.T @ moves / len(moves))

@@ -58,6 +58,11 @@ class Detector(ABC):
     def fit(cls, training: TrainingSet, prior: DetectorPrior, rng: np.random.Generator) -> Self | None:
         """Learn a machine's normal windows; None where they hold nothing that this detector looks at."""
 
+    @classmethod
+    def relevance(cls, training: TrainingSet) -> float:
+        """How far this machine is one for this detector, 0 to 1; multiplies the type's weight."""
+        return 1.0
+
     @abstractmethod
     def score(self, window: WindowFeatures) -> float | None:
         """Distance from normal, at least 0; None where the window holds nothing that this detector looks at."""

@@ -11,7 +11,7 @@ from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
 
-MAX_BANK = 160
+MAX_BANK = 128
 DENSITY_NEIGHBOURS = 4
 _INT8_SCALE = 127.0
 _MIN_DENSITY = 1e-3
@@ -22,7 +22,7 @@ class EmbeddingDetector(Detector):
 
     The distance to the nearest remembered patch is divided by that patch's own mean distance to its neighbours from
     other recordings: where normal sound varies much, a distance means less (K. Wilkinghoff et al., Keeping the
-    balance: local density-based anomaly score normalisation, 2025). The bank keeps at most 160 patches, picked one
+    balance: local density-based anomaly score normalisation, 2025). The bank keeps at most 128 patches, picked one
     after the other as the one farthest from all those picked (greedy k-centre; T. Gonzalez, 1985), the same number
     from each operating state.
     """

@@ -7,20 +7,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.covariance import blend, noise_scatter, shrink
+from edge_agent.detection.covariance import blend, centre_of, noise_scatter, residuals_of, shrink
 from edge_agent.detection.detector import Detector, FloatArray, TrainingSet, require
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
 
 MAX_STATES = 16
-_TRIM_SHARE = 0.1
 _NOISE_WINDOWS = 16
 _PRECISION_BITS = np.float32
 
 
 class GaussianDetector(Detector):
     """Squared Mahalanobis distance per dimension from the nearest operating state's centre.
+
+    Spectra are first aligned with the centre by the median of their difference, so that gain plays no part.
 
     The centre is the machine's own (a trimmed mean per state); the covariance is the type's, blended with the
     machine's own scatter as clips arrive, plus the scatter that faint noise would cause. Subclasses say what is
@@ -29,6 +30,7 @@ class GaussianDetector(Detector):
 
     dimensions: ClassVar[int]
     min_frames: ClassVar[int] = 1
+    aligns_level: ClassVar[bool] = True
 
     def __init__(self, centres: NDArray[np.float32], precision: FloatArray) -> None:
         self.centres = centres
@@ -50,13 +52,16 @@ class GaussianDetector(Detector):
             training = training.subset(usable)
         values = np.array([cls.statistic(window.log_mel_db) for window in training.windows])
         states = int(training.states.max()) + 1
-        centres = np.array([trimmed_mean(values[training.states == state]) for state in range(states)])
-        residuals = values - centres[training.states]
+        centres = np.array(
+            [centre_of(values[training.states == state], align=cls.aligns_level) for state in range(states)]
+        )
+        residuals = residuals_of(values, centres[training.states], align=cls.aligns_level)
         covariance = blend(prior.covariance, prior.strength, residuals, spent=states)
         if prior.noise_weight > 0:
             chosen = rng.permutation(len(values))[:_NOISE_WINDOWS]
             windows = [training.windows[i].log_mel_db for i in chosen]
-            covariance = covariance + prior.noise_weight * noise_scatter(windows, cls.statistic, rng)
+            scatter = noise_scatter(windows, cls.statistic, rng, align=cls.aligns_level)
+            covariance = covariance + prior.noise_weight * scatter
         precision = np.linalg.inv(shrink(covariance, prior.shrinkage))
         return cls._from_parts(centres.astype(np.float32), pack(precision))
 
@@ -104,7 +109,7 @@ class GaussianDetector(Detector):
         return deviation, weighted
 
     def _nearest(self, value: FloatArray) -> tuple[int, FloatArray, FloatArray]:
-        deviations = value - self._centres
+        deviations = residuals_of(value, self._centres, align=self.aligns_level)
         weighted = deviations @ self.precision
         nearest = int(np.argmin(np.einsum("ij,ij->i", deviations, weighted)))
         return nearest, deviations[nearest], weighted[nearest]
@@ -113,10 +118,3 @@ class GaussianDetector(Detector):
 def pack(symmetric: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Lower triangle of a symmetric matrix, row by row."""
     return symmetric[np.tril_indices(len(symmetric))].astype(np.float32)
-
-
-def trimmed_mean(values: FloatArray) -> FloatArray:
-    """Mean per column without the lowest and highest tenth: one bad clip in ten cannot pull it."""
-    cut = int(len(values) * _TRIM_SHARE)
-    ordered = np.sort(values, axis=0)
-    return np.asarray(ordered[cut : len(values) - cut].mean(axis=0))

@@ -26,10 +26,12 @@ class HeldOut:
     """Held-out results of normal windows.
 
     Attributes:
+        weights: By detector, its share in the fused score: the type's, and how far this machine is one for it.
         log_scores: By detector, `[n]`; NaN where the detector found nothing to look at.
         recordings: `[n]`, the recording of each window.
     """
 
+    weights: Mapping[str, float]
     log_scores: Mapping[str, FloatArray]
     recordings: NDArray[np.int64]
 
@@ -60,18 +62,18 @@ def folds(recordings: NDArray[np.int64], rng: np.random.Generator) -> Iterator[N
 
 def cross_validate(training: TrainingSet, prior: TypePrior, rng: np.random.Generator) -> HeldOut:
     """Score every window by detectors fitted on the other recordings."""
-    names = [name for name in DETECTORS if prior.of(name).weight > 0]
-    scores = {name: np.full(len(training.windows), np.nan) for name in names}
+    weights = {name: prior.of(name).weight * kind.relevance(training) for name, kind in DETECTORS.items()}
+    scores = {name: np.full(len(training.windows), np.nan) for name, weight in weights.items() if weight > 0}
     for held in folds(training.recordings, rng):
         rest = training.subset(~held)
-        for name in names:
+        for name, values in scores.items():
             detector = DETECTORS[name].fit(rest, prior.of(name), rng)
             if detector is None:
                 continue
             for index in np.flatnonzero(held):
                 score = detector.score(training.windows[index])
-                scores[name][index] = np.nan if score is None else log_score(score)
-    return HeldOut({n: s for n, s in scores.items() if np.isfinite(s).any()}, training.recordings)
+                values[index] = np.nan if score is None else log_score(score)
+    return HeldOut(weights, {n: s for n, s in scores.items() if np.isfinite(s).any()}, training.recordings)
 
 
 def calibrate(held: HeldOut, prior: TypePrior) -> dict[str, PredictiveTail]:
@@ -95,7 +97,7 @@ def fused_values(held: HeldOut, prior: TypePrior) -> FloatArray:
         }
         for index in np.flatnonzero(inside):
             parts = [
-                Part(name, 0.0, tail.standardise(float(held.log_scores[name][index])), 0.0, prior.of(name).weight)
+                Part(name, 0.0, tail.standardise(float(held.log_scores[name][index])), 0.0, held.weights[name])
                 for name, tail in tails.items()
                 if np.isfinite(held.log_scores[name][index])
             ]
@@ -110,7 +112,7 @@ def fit_members(training: TrainingSet, prior: TypePrior, held: HeldOut, rng: np.
     for name, tail in calibrate(held, prior).items():
         detector = DETECTORS[name].fit(training, prior.of(name), rng)
         if detector is not None:
-            members.append(Member(detector, tail, prior.of(name).weight))
+            members.append(Member(detector, tail, held.weights[name]))
     return tuple(members)
 
 

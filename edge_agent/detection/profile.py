@@ -27,7 +27,7 @@ from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
 
 MAX_PROFILE_BYTES = 512 * 1024
-MAX_EXEMPLARS = 24
+MAX_EXEMPLARS = 16
 MAX_NAMES = 200
 _MAX_NAME_LENGTH = 120
 _MAX_UNPACKED_BYTES = 4 << 20

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection import statistics
+from edge_agent.detection.covariance import aligned
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.explain import band_contributions
 from edge_agent.detection.features import WindowFeatures
@@ -53,6 +54,7 @@ class MachineScorer:
         score = -profile.fused_tail.log10_tail(fuse(parts))
         spectrum_db = statistics.shape(window.log_mel_db)
         state = _nearest(self._states_db, spectrum_db)
+        change_db = aligned(spectrum_db - self._states_db[state])
         health = check_input(window, level, profile.baseline)
         nearest = profile.exemplar_clips[_nearest(self._exemplars_db, spectrum_db)]
         return Verdict(
@@ -63,9 +65,7 @@ class MachineScorer:
                 DetectorVerdict(part.name, part.score, -part.log10_tail, share)
                 for part, share in zip(parts, shares(parts), strict=True)
             ),
-            bands=band_contributions(
-                profile.members, parts, window, spectrum_db - self._states_db[state], self._third_octaves
-            ),
+            bands=band_contributions(profile.members, parts, window, change_db, self._third_octaves),
             health=health,
             state=state,
             nearest_normal=profile.clips[nearest],

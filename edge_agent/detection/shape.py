@@ -9,7 +9,7 @@ from edge_agent.detection.gaussian import GaussianDetector
 
 
 class ShapeDetector(GaussianDetector):
-    """Distance of the level-removed mean spectrum from the machine's own.
+    """Distance of the mean spectrum, its level taken away, from the machine's own.
 
     Few-shot Mahalanobis with a covariance shared by the type: most of what varies between windows of one machine
     (load, speed, room) varies alike in machines of its type, so ten clips need to give the centre only.
@@ -17,7 +17,7 @@ class ShapeDetector(GaussianDetector):
 
     name: ClassVar[str] = "shape"
     dimensions: ClassVar[int] = BANDS
-    statistic = staticmethod(statistics.shape)
+    statistic = staticmethod(statistics.spectrum)
 
     def contributions(self, window: WindowFeatures) -> FloatArray | None:
         """Share of each mel band in `score`, `[128]`."""

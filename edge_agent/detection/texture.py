@@ -14,6 +14,7 @@ class TextureDetector(GaussianDetector):
     name: ClassVar[str] = "texture"
     dimensions: ClassVar[int] = statistics.COARSE_BANDS
     min_frames: ClassVar[int] = 8
+    aligns_level: ClassVar[bool] = False
     statistic = staticmethod(statistics.texture)
 
     def contributions(self, window: WindowFeatures) -> FloatArray | None:

@@ -2,23 +2,37 @@
 
 from typing import ClassVar
 
+import numpy as np
+
 from edge_agent.detection import statistics
-from edge_agent.detection.detector import FloatArray
+from edge_agent.detection.detector import FloatArray, TrainingSet
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.gaussian import GaussianDetector
+
+STEADY_DB = 4.0
+IMPULSIVE_DB = 8.0
 
 
 class TransientDetector(GaussianDetector):
     """Distance of the rank-weighted spectra from the machine's own, for machines that click, knock or hiss."""
 
     name: ClassVar[str] = "transient"
-    dimensions: ClassVar[int] = len(statistics.RANK_DECAYS) * statistics.TRANSIENT_BANDS
+    dimensions: ClassVar[int] = len(statistics.RANK_DECAYS) * statistics.COARSE_BANDS
     min_frames: ClassVar[int] = 8
     statistic = staticmethod(statistics.transient)
+
+    @classmethod
+    def relevance(cls, training: TrainingSet) -> float:
+        """None for machines as steady as noise, all for impulsive ones: on a steady sound the ranks are mere chance."""
+        usable = [window.log_mel_db for window in training.windows if window.frames >= cls.min_frames]
+        if not usable:
+            return 0.0
+        usual_db = float(np.median([statistics.impulsiveness_db(frames) for frames in usable]))
+        return float(np.clip((usual_db - STEADY_DB) / (IMPULSIVE_DB - STEADY_DB), 0.0, 1.0))
 
     def contributions(self, window: WindowFeatures) -> FloatArray | None:
         """Share of each mel band in `score`, `[128]`, over all ranks."""
         if window.frames < self.min_frames:
             return None
-        per_rank = self.dimension_contributions(window).reshape(len(statistics.RANK_DECAYS), statistics.TRANSIENT_BANDS)
+        per_rank = self.dimension_contributions(window).reshape(len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)
         return statistics.spread_to_bands(per_rank.sum(axis=0))

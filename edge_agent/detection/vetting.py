@@ -11,6 +11,7 @@ from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording, WindowFeatures
 from edge_agent.detection.held_out import HeldOut
 from edge_agent.detection.input_health import dead_input
+from edge_agent.detection.prior import TypePrior
 
 FloatArray = NDArray[np.float64]
 
@@ -22,7 +23,6 @@ _MAX_TRIM_SHARE = 0.1
 _MIN_DISTANCE_DB = 5.0
 _MIN_GAP_RATIO = 2.0
 _SMALLEST_GROUP = 3
-_SMALLEST_SPREAD = 0.4
 _NAMED = 4
 
 
@@ -71,22 +71,23 @@ def level_outliers(recordings: Sequence[Recording]) -> list[Outlier]:
     ]
 
 
-def score_outliers(held: HeldOut, owners: NDArray[np.int64]) -> list[Outlier]:
+def score_outliers(held: HeldOut, owners: NDArray[np.int64], prior: TypePrior) -> list[Outlier]:
     """Recordings that some detector finds far odder than all others when they are held out.
 
     Args:
         held: Held-out scores of the windows.
         owners: `[n]`, the recording that each window is from, by its place in the list.
+        prior: How far each detector's scores spread on machines of the type.
     """
     numbers = np.unique(owners)
     if len(numbers) < _MIN_FOR_OUTLIERS:
         return []
     found: dict[int, float] = {}
-    for values in held.log_scores.values():
+    for name, values in held.log_scores.items():
         known = np.isfinite(values)
         sums = np.array([values[known & (owners == number)].mean() for number in np.unique(owners[known])])
         middle = np.median(sums)
-        spread = max(1.4826 * float(np.median(np.abs(sums - middle))), _SMALLEST_SPREAD)
+        spread = max(1.4826 * float(np.median(np.abs(sums - middle))), prior.of(name).spread)
         for number, z in zip(np.unique(owners[known]), (sums - middle) / spread, strict=True):
             if z > OUTLIER_SPREADS:
                 found[int(number)] = max(found.get(int(number), 0.0), float(z))

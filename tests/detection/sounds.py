@@ -23,16 +23,21 @@ def window(
     *,
     change_db: NDArray[np.float64] | float = 0.0,
     knocks: bool = False,
+    clicks: bool = False,
     gain_db: float = 0.0,
     frames: int = FRAMES,
 ) -> WindowFeatures:
-    """One window: speed and room vary a little from window to window; `change_db` and `knocks` are faults."""
+    """One window: speed and room vary a little from window to window; `change_db` and `knocks` are faults, `clicks`
+    are how a valve works."""
     rng = np.random.default_rng(seed)
     tilt = rng.normal(0.0, 1.0) * np.linspace(-1.0, 1.0, 128)
     mean = colour(machine) + tilt + rng.normal(0.0, 0.15, 128) + change_db + gain_db
     power = rng.gamma(3.0, 1.0 / 3.0, size=(frames, 128))
     if knocks:
         power[::16] *= 30.0
+    if clicks:
+        power[rng.integers(20) :: 12] *= 1000.0
+        power[rng.integers(20) :: 12] *= 300.0
     log_mel = (mean + 10.0 * np.log10(power)).astype(np.float32)
     patches = max(0, (frames - 64) // 32 + 1)
     centre = np.random.default_rng(2000 + machine).normal(size=EMBEDDING)
@@ -49,9 +54,10 @@ def recording(seed: int, machine: int = 0, *, windows: int = 1, gain_db: float =
 
 def prior(**weights: float) -> TypePrior:
     """A prior that knows the tilt, as a fit on other machines of the type would."""
-    chosen = weights or {"shape": 1.0, "texture": 0.5, "transient": 0.2, "embedding": 0.5}
+    chosen = weights or {"shape": 1.0, "floor": 1.0, "texture": 1.0, "transient": 1.0, "embedding": 0.5}
     tilt = np.linspace(-1.0, 1.0, 128)
-    covariances = {"shape": np.outer(tilt, tilt) + 0.06 * np.eye(128), "texture": 4e-4 * np.eye(16)}
+    of_spectra = np.outer(tilt, tilt) + 0.06 * np.eye(128)
+    covariances = {"shape": of_spectra, "floor": of_spectra, "texture": 4e-4 * np.eye(16)}
     return TypePrior(
         "made_up",
         {

@@ -138,6 +138,14 @@ def test_each_operating_state_is_normal(name: str) -> None:
     assert score(two, second_state) < score(one, second_state)
 
 
+def test_ranks_matter_on_impulsive_machines_only() -> None:
+    transient = DETECTORS["transient"]
+    assert transient.relevance(training()) == 0.0
+    clicking = tuple(sounds.window(k, clicks=True) for k in range(6))
+    valve = TrainingSet(clicking, np.arange(6), np.zeros(6, np.int64))
+    assert transient.relevance(valve) > 0.5
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_to_look_at_is_no_score(name: str, detectors: dict[str, Detector]) -> None:
     empty = WindowFeatures(

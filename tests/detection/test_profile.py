@@ -44,11 +44,12 @@ def test_metadata_survives(profile: Profile) -> None:
 def test_the_largest_profile_stays_small(profile: Profile) -> None:
     rng = np.random.default_rng(0)
     arrays = {
-        "embedding.bank": rng.integers(-127, 128, (160, 128)).astype(np.int8),
-        "embedding.density": rng.random(160).astype(np.float32),
+        "embedding.bank": rng.integers(-127, 128, (128, 128)).astype(np.int8),
+        "transient.precision": rng.normal(size=64 * 65 // 2).astype(np.float32),
+        "embedding.density": rng.random(128).astype(np.float32),
     }
     clips = tuple(f"{rng.integers(1 << 60)}" + "x" * 60 for _ in range(200))
-    noisy = replace(profile, clips=clips, exemplars=rng.normal(size=(24, 128)).astype(np.float16))
+    noisy = replace(profile, clips=clips, exemplars=rng.normal(size=(16, 128)).astype(np.float16))
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(noisy.to_bytes())) as archive:
         kept = {n.filename[:-4]: np.load(archive.open(n), allow_pickle=False) for n in archive.infolist()}

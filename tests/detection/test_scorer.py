@@ -70,7 +70,7 @@ def test_score_grows_without_end_and_without_ties(scorer: MachineScorer) -> None
 
 def test_a_window_without_embeddings_is_scored_by_the_rest(scorer: MachineScorer) -> None:
     short = scorer.score(sounds.window(605, frames=63))
-    assert {detector.name for detector in short.detectors} == {"shape", "texture", "transient"}
+    assert {detector.name for detector in short.detectors} == {"shape", "texture", "floor"}
     assert math.isfinite(short.score)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection.calibration import log_score
-from edge_agent.detection.covariance import shrinkage_to_diagonal
+from edge_agent.detection.covariance import centre_of, residuals_of, shrinkage_to_diagonal
 from edge_agent.detection.detector import TrainingSet
+from edge_agent.detection.embedding import EmbeddingDetector
 from edge_agent.detection.features import WindowFeatures
+from edge_agent.detection.floor import FloorDetector
 from edge_agent.detection.gaussian import GaussianDetector
 from edge_agent.detection.prior import DetectorPrior, TypePrior
 from edge_agent.detection.shape import ShapeDetector
@@ -24,14 +26,25 @@ from training_hub.training.normals import MachineNormals, read_normals
 FloatArray = NDArray[np.float64]
 
 MIN_CLIPS = 3
-GENERIC_STRENGTH = 5.0
-WEIGHTS = {ShapeDetector.name: 1.0, TextureDetector.name: 0.5, TransientDetector.name: 0.0}
-_GAUSSIAN: tuple[type[GaussianDetector], ...] = (ShapeDetector, TextureDetector, TransientDetector)
+GENERIC_STRENGTH = 0.1
+WEIGHTS = {
+    ShapeDetector.name: 1.0,
+    FloorDetector.name: 1.0,
+    TextureDetector.name: 1.0,
+    TransientDetector.name: 1.0,
+    EmbeddingDetector.name: 0.5,
+}
+_GAUSSIAN: tuple[type[GaussianDetector], ...] = (ShapeDetector, FloorDetector, TextureDetector, TransientDetector)
 _MAX_SHRINKAGE = 0.3
 _SPREAD_CLIPS = 10
 _SPREAD_DRAWS = 5
-_SPREAD_STRENGTH = 4.0
-_DEFAULT_SPREAD = 0.25
+_SPREAD_STRENGTH = 10.0
+_NOISE_WEIGHT = 0.03
+_DEFAULT_SPREAD = 0.5
+
+_EMBEDDING = DetectorPrior(
+    weight=WEIGHTS[EmbeddingDetector.name], spread=_DEFAULT_SPREAD, spread_strength=_SPREAD_STRENGTH
+)
 
 
 def fit_type(machine_type: str, sources: Sequence[Path], bundle_dir: Path, out_dir: Path) -> Manifest:
@@ -73,25 +86,27 @@ def fit_prior(name: str, machines: Sequence[MachineNormals], *, seed: int = 0) -
     rng = np.random.default_rng(seed)
     detectors = {}
     for kind in _GAUSSIAN:
-        values = [_values(kind, machine) for machine in usable]
-        residuals = np.concatenate([v - v.mean(axis=0) for v in values])
-        dof = len(residuals) - len(values)
+        residuals = np.concatenate([_residuals(kind, machine) for machine in usable])
+        dof = len(residuals) - len(usable)
         shrinkage = float(np.clip(shrinkage_to_diagonal(residuals), 1e-3, _MAX_SHRINKAGE))
         detectors[kind.name] = DetectorPrior(
             weight=WEIGHTS[kind.name],
             covariance=_storable(residuals.T @ residuals / dof),
             strength=float(dof),
             shrinkage=shrinkage,
+            noise_weight=_NOISE_WEIGHT,
             spread=_spread(kind, usable, rng),
             spread_strength=_SPREAD_STRENGTH,
         )
+    detectors[EmbeddingDetector.name] = _EMBEDDING
     return TypePrior(name=name, detectors=detectors, machines=len(usable))
 
 
 def fit_generic(machines: Sequence[MachineNormals], *, seed: int = 0) -> TypePrior:
     """Prior of a machine whose type nobody fitted: machines' covariances at one scale, averaged over types.
 
-    It is worth few clips: how bands move together differs from type to type.
+    It is worth less than one clip: how bands move together differs from type to type, so it only fills the
+    directions in which the machine's own clips do not scatter at all.
 
     Args:
         machines: Normals of machines of many types.
@@ -106,8 +121,7 @@ def fit_generic(machines: Sequence[MachineNormals], *, seed: int = 0) -> TypePri
     for kind in _GAUSSIAN:
         by_type: dict[str, list[FloatArray]] = {}
         for machine in usable:
-            values = _values(kind, machine)
-            centred = values - values.mean(axis=0)
+            centred = _residuals(kind, machine)
             covariance = centred.T @ centred / (len(centred) - 1)
             scale = max(float(np.trace(covariance)) / len(covariance), 1e-9)
             by_type.setdefault(machine.machine_type, []).append(covariance / scale)
@@ -117,9 +131,11 @@ def fit_generic(machines: Sequence[MachineNormals], *, seed: int = 0) -> TypePri
             covariance=_storable(mean),
             strength=GENERIC_STRENGTH,
             shrinkage=0.1,
+            noise_weight=_NOISE_WEIGHT,
             spread=_spread(kind, usable, rng),
             spread_strength=_SPREAD_STRENGTH,
         )
+    detectors[EmbeddingDetector.name] = _EMBEDDING
     return TypePrior(name=GENERIC_TYPE, detectors=detectors, machines=len(usable))
 
 
@@ -130,8 +146,10 @@ def _usable(machines: Sequence[MachineNormals], name: str) -> list[MachineNormal
     return usable
 
 
-def _values(kind: type[GaussianDetector], machine: MachineNormals) -> FloatArray:
-    return np.array([kind.statistic(window) for window in machine.windows])
+def _residuals(kind: type[GaussianDetector], machine: MachineNormals) -> FloatArray:
+    """Deviations of a machine's windows from their own centre, `[n, d]`."""
+    values = np.array([kind.statistic(window) for window in machine.windows])
+    return residuals_of(values, centre_of(values, align=kind.aligns_level), align=kind.aligns_level)
 
 
 def _storable(covariance: FloatArray) -> FloatArray:
@@ -168,7 +186,7 @@ def _spread(kind: type[GaussianDetector], machines: Sequence[MachineNormals], rn
 def _covariance_of(kind: type[GaussianDetector], machines: Sequence[MachineNormals]) -> DetectorPrior:
     if not machines:
         return DetectorPrior(weight=1.0)
-    residuals = np.concatenate([v - v.mean(axis=0) for v in (_values(kind, m) for m in machines)])
+    residuals = np.concatenate([_residuals(kind, machine) for machine in machines])
     dof = len(residuals) - len(machines)
     return DetectorPrior(weight=1.0, covariance=_storable(residuals.T @ residuals / dof), strength=float(dof))
 

@@ -1,0 +1,21 @@
+"""D6: the spectrum of the quiet moments."""
+
+from typing import ClassVar
+
+from edge_agent.detection import statistics
+from edge_agent.detection.detector import FloatArray
+from edge_agent.detection.features import BANDS, WindowFeatures
+from edge_agent.detection.gaussian import GaussianDetector
+
+
+class FloorDetector(GaussianDetector):
+    """Distance of the spectrum that bands fall back to from the machine's own: it hears through passing sounds."""
+
+    name: ClassVar[str] = "floor"
+    dimensions: ClassVar[int] = BANDS
+    min_frames: ClassVar[int] = 32
+    statistic = staticmethod(statistics.floor)
+
+    def contributions(self, window: WindowFeatures) -> FloatArray | None:
+        """Share of each mel band in `score`, `[128]`."""
+        return self.dimension_contributions(window) if window.frames >= self.min_frames else None
