@@ -1,0 +1,39 @@
+"""`make models`: train and export `models/default` again, from the seed and the number of steps it was shipped with.
+
+The same machine and data give the same weights; another processor or other libraries give a net as good, not the same
+bits. Where `MACHINE_SOUND_DATA` is not set, it trains on simulated machines alone.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training_hub.cli import main as hub
+
+BUNDLE = Path("models/default")
+SEED = 1
+STEPS = 1828
+VERSION = "0.2.0"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, then replace the bundle, keeping its machine types; stops at the first failure."""
+    parser = argparse.ArgumentParser(description="train and export models/default")
+    parser.add_argument("--run", type=Path, default=Path("runs/default"), help="where the run is kept")
+    parser.add_argument("--out", type=Path, default=BUNDLE, help="the bundle")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--version", default=VERSION)
+    arguments = parser.parse_args(argv)
+    status = hub(["train", "--out", str(arguments.run), "--seed", str(arguments.seed), "--steps", str(arguments.steps)])
+    if status:
+        return status
+    export = ["export", "--run", str(arguments.run), "--out", str(arguments.out), "--version", arguments.version]
+    if (arguments.out / "manifest.json").exists():
+        export += ["--replace", "--types-from", str(arguments.out)]
+    return hub(export)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
