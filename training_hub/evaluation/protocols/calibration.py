@@ -2,6 +2,9 @@
 
 The agent's score is `-log10 p`, so every nominal rate has its threshold. Beside it, a threshold at the quantile of the
 very clips that were fitted on, as is often done.
+
+The mean counts every machine alike. A machine whose clips were cut from one or two recordings shows in the points but
+not in the mean: nothing can tell from them how its next recording will differ.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ NOMINAL = (0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 JUDGED = (0.1, 0.05)
 CLIP_COUNTS = (10, 20, 40)
 LEAST_TEST_CLIPS = 5
+LEAST_RECORDINGS = 4
 MOST_DRAWS = 5  # each tests on all other clips, so that more add little
 RESUBSTITUTED = "lw_own"
 
@@ -37,47 +41,49 @@ def run(evaluation: Evaluation, findings: Findings) -> None:
 
 
 def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *, resubstituted: bool) -> None:
-    pooled: dict[float, list[tuple[int, int]]] = {nominal: [] for nominal in NOMINAL}
-    machines = refused = 0
+    name = f"{system.name}, {k} clips"
+    rates: dict[float, list[float]] = {nominal: [] for nominal in NOMINAL}
+    judged = refused = tested = 0
     for machine in evaluation.data.machines:
         splits = _draws(evaluation, machine, k)
         if not splits:
-            findings.skipped.append(Skipped(what=f"{NAME} {k} clips, {machine.machine_id}", reason="too few normals"))
+            if not resubstituted:
+                what = f"{NAME} {k} clips, {machine.machine_id}"
+                findings.skipped.append(Skipped(what=what, reason=f"{len(machine.normals)} normal clips are too few"))
             continue
-        machines += 1
         counts, lost = _exceedances(evaluation, system, machine, splits, resubstituted=resubstituted)
         refused += lost
-        for nominal, (above, clips) in counts.items():
-            if clips:
-                pooled[nominal].append((above, clips))
-                findings.calibration.append(
-                    _point(
-                        f"{system.name}, {k} clips",
-                        f"{machine.machine_type}/{machine.machine_id}",
-                        nominal,
-                        above,
-                        clips,
-                    )
-                )
-    totals = {nominal: np.sum(found, axis=0).tolist() for nominal, found in pooled.items() if found}
-    if not totals:
+        clips = counts[NOMINAL[0]][1]
+        if not clips:
+            continue
+        label = f"{machine.machine_type}/{machine.machine_id}"
+        findings.calibration += [_point(name, label, n, above / clips, clips) for n, (above, _) in counts.items()]
+        fewest = min(len({clip.group for clip in split.commission}) for split in splits)
+        if fewest < LEAST_RECORDINGS:
+            reason = f"commissioned on {fewest} recordings; {LEAST_RECORDINGS} are needed to tell how recordings differ"
+            findings.skipped.append(Skipped(what=f"{NAME} {k} clips, {label}, from the mean", reason=reason))
+            continue
+        judged, tested = judged + 1, tested + clips
+        for nominal, (above, _) in counts.items():
+            rates[nominal].append(above / clips)
+    if not judged:
         return
-    for nominal, (above, clips) in totals.items():
-        findings.calibration.append(_point(f"{system.name}, {k} clips", "all", nominal, above, clips))
-    figures = [Figure(name=f"rate_at_{n:g}", value=above / clips) for n, (above, clips) in totals.items()]
-    worst = max(rate_factor(totals[n][0] / totals[n][1], n, totals[n][1]) for n in JUDGED)
+    means = {nominal: float(np.mean(found)) for nominal, found in rates.items()}
+    findings.calibration += [_point(name, "all", nominal, rate, tested) for nominal, rate in means.items()]
+    figures = [Figure(name=f"rate_at_{nominal:g}", value=rate) for nominal, rate in means.items()]
+    worst = max(rate_factor(means[nominal], nominal, tested) for nominal in JUDGED)
     findings.rows.append(
         Row(
             protocol=NAME,
             case=f"{k} clips",
             machine_type="all",
-            machine_id="pooled",
+            machine_id="mean",
             system=system.name,
             draws=min(MOST_DRAWS, evaluation.effort.draws),
             refused=refused,
-            normal_clips=totals[JUDGED[0]][1],
+            normal_clips=tested,
             figures=(*figures, Figure(name="factor", value=worst)),
-            note=f"{machines} machines" + ("; threshold at the quantile of the fitted clips" if resubstituted else ""),
+            note=f"{judged} machines" + ("; threshold at the quantile of the fitted clips" if resubstituted else ""),
         )
     )
 
@@ -118,5 +124,5 @@ def _exceedances(
     return {nominal: (count, clips) for nominal, count in above.items()}, refused
 
 
-def _point(system: str, machine: str, nominal: float, above: int, clips: int) -> CalibrationPoint:
-    return CalibrationPoint(system=system, machine=machine, nominal=nominal, realised=above / clips, clips=clips)
+def _point(system: str, machine: str, nominal: float, realised: float, clips: int) -> CalibrationPoint:
+    return CalibrationPoint(system=system, machine=machine, nominal=nominal, realised=realised, clips=clips)
