@@ -1,0 +1,161 @@
+"""The running agent's metrics: every family moves in a run with faults, promtool finds nothing, Prometheus scrapes."""
+
+import json
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
+from tests.support.agent import Agent, running
+from tests.support.broker import Broker, free_port, needs_mosquitto, wait_until
+
+PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    needs_mosquitto,
+    pytest.mark.skipif(PROMETHEUS is None or PROMTOOL is None, reason="prometheus and promtool are not installed"),
+]
+
+STILL = {
+    "edge_agent_queue_depth_items": "0 whenever the scorer keeps up",
+    "edge_agent_intake_held_events": "the disk refused nothing; tests/delivery/test_intake.py",
+    "edge_agent_intake_given_up": "the disk refused nothing; tests/delivery/test_intake.py",
+    "edge_agent_outbox_dropped": "neither full nor old; tests/delivery/test_outbox_contract.py",
+    "edge_agent_outbox_errors": "a sound disk; tests/delivery/test_sqlite_outbox.py",
+    "edge_agent_outbox_files_set_aside": "a sound file; tests/delivery/test_sqlite_outbox.py",
+    "edge_agent_samples_lost": "recordings lose nothing; tests/test_engine.py",
+    "edge_agent_clock_synced": "0 where the tests run without a time server",
+    "edge_agent_mqtt_in_flight_events": "0 once all is acknowledged",
+    "edge_agent_outbox_events": "0 once all is acknowledged",
+    "edge_agent_outbox_payload_bytes": "0 once all is acknowledged",
+    "edge_agent_outbox_oldest_age_seconds": "0 once all is acknowledged",
+}
+"""Families that stay at 0 in a run in which only machines and sources fail, and why."""
+
+
+@pytest.fixture(scope="module")
+def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """A run in which a machine fails and is mended, one is not commissioned, one is unknown, a source is absent, and
+    the broker comes late.
+    """
+    directory = tmp_path_factory.mktemp("faulty")
+    broker = Broker(directory / "broker")
+    body = (
+        PUMP + '[[machine]]\nid = "fan_1"\ntype = "fan"\n'
+        + source("film", "pump_1", plant.film, 100.0)
+        + '[[source]]\nid = "sim"\nkind = "simulated"\nspeed = 50.0\n[[source.channel]]\nmachine = "fan_1"\n'
+        + source("any", "auto", plant.film, 100.0)
+        + '[[machine]]\nid = "fan_2"\n'
+        + source("gone", "fan_2", directory / "nothing.wav", 1.0)
+    )  # fmt: skip
+    site = make_site_in(directory, plant, body, broker.port)
+    with running(site.config, site.http_port, site.log) as agent:
+        agent.wait_ready()
+        wait_until(lambda: _value(agent, "edge_agent_mqtt_failed_total") > 0, 30.0, "a failed connection")
+        broker.start()
+        wait_until(lambda: _value(agent, "edge_agent_mqtt_replayed_total") > 0, 60.0, "results of the backlog")
+        wait_until(lambda: _value(agent, "edge_agent_publish_latency_seconds_count") > 0, 60.0, "a result of now")
+        wait_until(lambda: _value(agent, "edge_agent_alarms_raised_total") > 0, 30.0, "an alarm")
+        wait_until(lambda: _value(agent, "edge_agent_restarts_total") > 0, 30.0, "a restart")
+        wait_until(lambda: _value(agent, "edge_agent_samples_skipped_total") > 0, 30.0, "a skipped sample")
+        yield agent
+        assert agent.stop() == 0
+    broker.stop()
+    assert "Traceback" not in site.log.read_text()
+
+
+def _families(agent: Agent) -> dict[str, dict[str, float]]:
+    _, text = agent.get("/metrics")
+    return {
+        family.name: {f"{sample.name}{sample.labels}": sample.value for sample in family.samples}
+        for family in text_string_to_metric_families(text)
+    }
+
+
+def _value(agent: Agent, sample: str) -> float:
+    return sum(
+        value
+        for samples in _families(agent).values()
+        for name, value in samples.items()
+        if name.partition("{")[0] == sample
+    )
+
+
+def test_every_metric_moves_or_is_known_to_stand_still(faulty: Agent) -> None:
+    families = _families(faulty)
+    dead = {name for name, samples in families.items() if not any(value != 0 for value in samples.values())}
+    assert dead <= STILL.keys(), "set by nothing: wire them, remove them or give the reason in STILL"
+    assert STILL.keys() <= families.keys(), "no longer exist"
+    stages = {name for name in families["edge_agent_stage_duration_seconds"] if "_count" in name}
+    assert len(stages) == 4
+
+
+def test_the_books_hold_in_every_scrape(faulty: Agent) -> None:
+    for _ in range(5):
+        families = _families(faulty)
+
+        def total(outcome: str, families: dict[str, dict[str, float]] = families) -> float:
+            return sum(families[f"edge_agent_samples_{outcome}"].values())
+
+        assert total("captured") == total("scored") + total("skipped") + total("lost") + total("pending") > 0
+
+
+def test_promtool_finds_nothing(faulty: Agent) -> None:
+    assert PROMTOOL is not None
+    _, text = faulty.get("/metrics")
+    done = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@contextmanager
+def _prometheus(directory: Path, target_port: int) -> Iterator[int]:
+    assert PROMETHEUS is not None
+    port = free_port()
+    directory.mkdir()
+    (directory / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: edge-agent\n  static_configs:\n"
+        f'  - targets: ["127.0.0.1:{target_port}"]\n',
+        encoding="utf-8",
+    )
+    command = [PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _query(port: int, expression: str) -> list[dict[str, object]]:
+    query = urllib.parse.urlencode({"query": expression})
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}", timeout=5) as response:
+            return list(json.load(response)["data"]["result"])
+    except OSError:
+        return []
+
+
+@pytest.mark.parametrize("expression", ["edge_agent_windows_total > 0"])
+def test_a_real_prometheus_scrapes_it(faulty: Agent, tmp_path: Path, expression: str) -> None:
+    with _prometheus(tmp_path / "prometheus", faulty.http_port) as port:
+        wait_until(lambda: bool(_query(port, expression)), 30.0, expression)
+        assert [series["value"][1] for series in _query(port, "up")] == ["1"]  # type: ignore[index]  # JSON
+        balance = (
+            "sum(edge_agent_samples_captured_total) - sum(edge_agent_samples_scored_total) "
+            "- sum(edge_agent_samples_skipped_total) - sum(edge_agent_samples_lost_total) "
+            "- sum(edge_agent_samples_pending)"
+        )
+        assert [series["value"][1] for series in _query(port, balance)] == ["0"]  # type: ignore[index]  # JSON
+        windows = _query(port, 'edge_agent_windows_total{machine="pump_1",state="alarm"}')
+        assert [float(series["value"][1]) > 0 for series in windows] == [True]  # type: ignore[index]  # JSON
