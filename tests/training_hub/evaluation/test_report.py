@@ -44,8 +44,8 @@ def test_a_target_takes_its_own_row_and_the_worst_of_several() -> None:
         row(figures=(Figure(name="auc", value=0.95, low=0.9, high=0.97),)),
         row(system="lw_shared", figures=(Figure(name="auc", value=0.2),)),
         row(machine_id="01", figures=(Figure(name="auc", value=0.1),)),
-        row(protocol="calibration", case="10 clips", figures=(Figure(name="factor", value=1.2),)),
-        row(protocol="calibration", case="40 clips", figures=(Figure(name="factor", value=3.0),)),
+        row(protocol="calibration", machine_type="all", case="10 clips", figures=(Figure(name="factor", value=1.2),)),
+        row(protocol="calibration", machine_type="all", case="40 clips", figures=(Figure(name="factor", value=3.0),)),
         row(protocol="robustness", case="gain +6 dB", figures=(Figure(name="auc_change", value=-0.02),)),
         row(protocol="robustness", case="gain -6 dB", figures=(Figure(name="auc_change", value=0.01),)),
     ]

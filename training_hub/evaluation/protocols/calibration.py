@@ -4,7 +4,8 @@ The agent's score is `-log10 p`, so every nominal rate has its threshold. Beside
 very clips that were fitted on, as is often done.
 
 The mean counts every machine alike. A machine whose clips were cut from one or two recordings shows in the points but
-not in the mean: nothing can tell from them how its next recording will differ.
+not in the mean: nothing can tell from them how its next recording will differ. Beside the mean stands what all clips of
+all machines give together.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ def run(evaluation: Evaluation, findings: Findings) -> None:
 def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *, resubstituted: bool) -> None:
     name = f"{system.name}, {k} clips"
     rates: dict[float, list[float]] = {nominal: [] for nominal in NOMINAL}
-    judged = refused = tested = 0
+    pooled = dict.fromkeys(NOMINAL, 0)
+    judged = refused = tested = pooled_clips = 0
     for machine in evaluation.data.machines:
         splits = _draws(evaluation, machine, k)
         if not splits:
@@ -56,6 +58,9 @@ def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *
         clips = counts[NOMINAL[0]][1]
         if not clips:
             continue
+        pooled_clips += clips
+        for nominal, (above, _) in counts.items():
+            pooled[nominal] += above
         label = f"{machine.machine_type}/{machine.machine_id}"
         findings.calibration += [_point(name, label, n, above / clips, clips) for n, (above, _) in counts.items()]
         fewest = min(len({clip.group for clip in split.commission}) for split in splits)
@@ -66,6 +71,21 @@ def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *
         judged, tested = judged + 1, tested + clips
         for nominal, (above, _) in counts.items():
             rates[nominal].append(above / clips)
+    if pooled_clips:
+        found = [Figure(name=f"rate_at_{nominal:g}", value=above / pooled_clips) for nominal, above in pooled.items()]
+        factor = max(rate_factor(pooled[nominal] / pooled_clips, nominal, pooled_clips) for nominal in JUDGED)
+        findings.rows.append(
+            Row(
+                protocol=NAME,
+                case=f"{k} clips",
+                machine_type="all",
+                machine_id="pooled",
+                system=system.name,
+                normal_clips=pooled_clips,
+                figures=(*found, Figure(name="factor", value=factor)),
+                note=f"every clip alike, machines of fewer than {LEAST_RECORDINGS} recordings included",
+            )
+        )
     if not judged:
         return
     means = {nominal: float(np.mean(found)) for nominal, found in rates.items()}
