@@ -69,7 +69,7 @@ def _summary(system: str, changes: list[float]) -> Row:
         system=system,
         draws=len(changes),
         figures=(
-            Figure(name="mean_change", value=abs(float(np.mean(changes)))),
+            Figure(name="mean_change", value=float(np.mean(np.abs(changes)))),
             Figure(name="largest_change", value=float(np.max(np.abs(changes)))),
         ),
     )
