@@ -26,7 +26,7 @@ _LEAST_S, _MOST_S = 5.0, 3600.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "--seconds", type=float, default=50.0, metavar="N", help="how long it listens to the pump (default: 50)"
+        "--seconds", type=float, default=40.0, metavar="N", help="how long it listens to the pump (default: 40)"
     )
     parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
     options.add_bundle(parser)

@@ -29,8 +29,8 @@ class Plant:
 
     machine_id: str = "pump_1"
     fault: str = "cavitation"
-    healthy_s: int = 150
-    failing_s: int = 350
+    healthy_s: int = 120
+    failing_s: int = 280
 
     @property
     def sound_s(self) -> int:

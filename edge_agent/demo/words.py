@@ -21,9 +21,9 @@ def frequency(hz: float) -> str:
     """A frequency as one says it.
 
     >>> frequency(3150.0), frequency(250.0)
-    ('3.2 kHz', '250 Hz')
+    ('3.15 kHz', '250 Hz')
     """
-    return f"{hz / 1000:.1f} kHz" if hz >= 1000 else f"{hz:.0f} Hz"
+    return f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz:.0f} Hz"
 
 
 def bands(found: Sequence[BandContribution]) -> str:
