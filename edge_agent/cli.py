@@ -95,7 +95,11 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 def _report(error: Exception) -> int:
     from edge_agent.config.problems import ConfigError  # noqa: PLC0415
+    from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
 
+    if isinstance(error, SecretFileError):
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return EXIT_CONFIG
     if isinstance(error, ConfigError):
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -29,7 +29,11 @@ from edge_agent.cli import main
 
 sys.exit(main())
 """
-_NOT_NEEDED = ("**/tests", "**/__pycache__", "numpy/f2py", "numpy/_core/include", "ai_edge_litert/tools")
+# tests, compilers' files, and what drives accelerators that a gateway has not: a third of the package
+_NOT_NEEDED = (
+    "**/tests", "**/__pycache__", "numpy/f2py", "numpy/_core/include",
+    "ai_edge_litert/tools", "ai_edge_litert/vendors", "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
+)  # fmt: skip
 
 
 def build(out: Path, python: Path) -> Path:
@@ -109,7 +113,7 @@ def _install_files(root: Path) -> None:
 def _prune(packages: Path) -> None:
     for pattern in _NOT_NEEDED:
         for path in packages.glob(pattern):
-            shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for record in packages.glob("*.dist-info/direct_url.json"):
         record.unlink()
 

@@ -39,6 +39,7 @@ def examine_broker(settings: AgentSettings, environ: Mapping[str, str]) -> Itera
     if not settings.mqtt.enabled:
         yield ok(_TOPIC, "not used (mqtt.enabled is false)")
         return
+    where = f"{settings.mqtt.host}:{settings.mqtt.port}"
     try:
         mqtt = mqtt_settings(settings, environ)
         started_s = time.monotonic()
@@ -62,14 +63,17 @@ def examine_broker(settings: AgentSettings, environ: Mapping[str, str]) -> Itera
         mend = f"is it running, and is mqtt.host/port right? {_KEEPS}"
         if isinstance(error, PermissionError):
             mend = "the service may not reach this network: IPAddressAllow= in a drop-in (docs/service.md)"
-        yield fail(
-            _TOPIC, f"{settings.mqtt.host}:{settings.mqtt.port} cannot be reached: {error.strerror or error}", mend
-        )
+        yield fail(_TOPIC, f"{where} cannot be reached: {error.strerror or error}", mend)
 
 
 def _converse(mqtt: MqttSettings, topics: Topics, reached_ms: float) -> Iterator[Finding]:
     mqtt5 = mqtt.protocol != "3.1.1"
-    answers = _ask(mqtt, topics, mqtt5=mqtt5)
+    try:
+        answers = _ask(mqtt, topics, mqtt5=mqtt5)
+    except (ConnectionError, TimeoutError) as error:
+        end = f"{mqtt.host}:{mqtt.port} is reached and hangs up: {error.strerror or error}"
+        yield fail(_TOPIC, end, "mqtt.tls.enabled must be as the port wants it: 8883 is usual with TLS, 1883 without")
+        return
     if (mqtt.protocol == "auto" and answers.connected is None) or _unsupported(answers.connected):
         mqtt5 = False
         answers = _ask(mqtt, topics, mqtt5=False)

@@ -151,7 +151,7 @@ def examine_service(health: dict[str, object] | None) -> Iterator[Finding]:
     try:
         answer = subprocess.run(show, capture_output=True, text=True, timeout=_PROBE_S, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        yield ok("service", "systemd does not run here" if health is None else "not run by systemd")
+        yield ok("service", "systemd cannot be asked from here")
         return
     values = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
     yield judge_unit(values)

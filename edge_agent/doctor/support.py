@@ -24,7 +24,7 @@ REDACTED = "[redacted]"
 _LOG_LINES = 2000
 _TIMEOUT_S = 10.0
 _LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_BEARER = re.compile(r"(?i)(bearer\s+|password\s*[=:]\s*|token\s*[=:]\s*)\S+")
+_BEARER = re.compile(r"(?i)(bearer\s+|password\s*[=:]\s*|token\s*[=:]\s*)[^\s,;]+")
 
 
 def write_support_bundle(path: Path, examination: Examination, environ: Mapping[str, str]) -> tuple[str, ...]:
