@@ -9,7 +9,7 @@ from tests.detection import sounds
 
 @pytest.mark.parametrize("recordings", [np.arange(40), np.repeat(np.arange(5), 7), np.array([0, 0, 1, 2, 2, 2])])
 def test_every_window_is_held_out_once_and_no_recording_is_split(recordings: np.ndarray) -> None:
-    masks = list(folds(recordings, np.random.default_rng(0)))
+    masks = list(folds(recordings))
     assert np.array_equal(np.sum(masks, axis=0), np.ones(len(recordings)))
     for mask in masks:
         assert not set(recordings[mask]) & set(recordings[~mask])
@@ -40,3 +40,9 @@ def test_only_detectors_with_weight_are_fitted() -> None:
     held = cross_validate(training, sounds.prior(shape=1.0, texture=0.0), np.random.default_rng(0))
     assert set(held.log_scores) == {"shape"}
     assert np.isfinite(fused_values(held, sounds.prior(shape=1.0))).all()
+
+
+def test_neighbours_are_held_out_together() -> None:
+    masks = list(folds(np.repeat(np.arange(24), 2)))
+    assert len(masks) == 12
+    assert [np.flatnonzero(mask).tolist() for mask in masks[:2]] == [[0, 1, 2, 3], [4, 5, 6, 7]]
