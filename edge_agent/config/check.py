@@ -12,7 +12,7 @@ from edge_agent.config.load import load_settings
 from edge_agent.config.problems import ConfigError, Problem
 from edge_agent.config.secret import SecretFile, SecretFileError
 from edge_agent.config.settings import AgentSettings
-from edge_agent.config.source import ReplaySection
+from edge_agent.config.source import ReplaySection, StreamSection
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,9 @@ def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tu
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt.enabled else None,
         "http.token_file": settings.http.token_file if settings.http.enabled else None,
     }
+    for number, source in enumerate(settings.source):
+        if isinstance(source, StreamSection):
+            secrets[f"source[{number}].password_file"] = source.password_file
     for key, secret in secrets.items():
         if secret is not None:
             try:

@@ -38,9 +38,9 @@ MISTAKES = {
     "id": ("[agent]\nsite = 'a/b'", "a.toml:2: agent.site: must be 1 to 64 letters, digits, '_', '.' or '-', the first a"
         " letter or digit, not 'a/b'"),
     "kind": (SIM.replace("simulated", "simulate"), "a.toml:3: source[0].kind: must be one of 'microphone', 'replay',"
-        " 'simulated', not 'simulate'; did you mean 'simulated'?"),
+        " 'stream', 'simulated', not 'simulate'; did you mean 'simulated'?"),
     "kind missing": ("[[source]]\nid = 's'\n", "a.toml:1: source[0].kind: missing; one of 'microphone', 'replay',"
-        " 'simulated'"),
+        " 'stream', 'simulated'"),
     "second item": (FAN + SIM + "channel = [{machine = 'fan_1'}]\n[[source]]\nkind = 'simulated'\nid = 't'\nrate_hz = 1\n"
         "[[source.channel]]\nmachine = 'auto'", "a.toml:10: source[1].rate_hz: must be at least 8000, not 1"),
     "inline item": (FAN + SIM + "channel = [\n {machine = 'auto'},\n {machine = 'auto', index = 99}]\n",
@@ -50,6 +50,12 @@ MISTAKES = {
     "same id": (FAN + FAN, "a.toml:4: machine[1].id: 'fan_1' is the id of machine[0] too"),
     "bare index": ("[[source]]\nid = 'm'\nkind = 'microphone'\ndevice = '0'\nchannel = [{machine = 'auto'}]",
         "a.toml:4: source[0].device: a bare index changes at reboot; take a name that `edge-agent devices` lists, not '0'"),
+    "default device": ("[[source]]\nid = 'm'\nkind = 'microphone'\ndevice = 'default'\nchannel = [{machine = 'auto'}]",
+        "a.toml:4: source[0].device: device 'default' is whatever the sound system chooses; name a microphone "),
+    "password in the url": ("[[source]]\nid = 'm'\nkind = 'stream'\nurl = 'rtsp://u:p@h/'\nchannel = [{machine = 'auto'}]",
+        "a.toml:4: source[0].url: the stream's url holds a user or password; give username and password_file instead"),
+    "channel that the stream has not": ("[[source]]\nid = 'm'\nkind = 'stream'\nurl = 'rtsp://h/'\n"
+        "channel = [{machine = 'auto', index = 1}]", "a.toml:1: source[0].channels: must be above 1, the highest channel that is heard"),
     "syntax": ("[mqtt]\nport = = 1", "a.toml:2: is not TOML: Invalid value"),
     "open string at the end": ('[mqtt]\nhost = "', "a.toml:2: is not TOML: Unterminated string"),
     "huge number": ("[window]\nhop_s = 1" + "0" * 400, "a.toml:2: window.hop_s: "),

@@ -20,6 +20,8 @@ EXAMPLE = ROOT / "config" / "agent.toml"
 KINDS = {
     "microphone": '{"kind": "microphone", "id": "s", "device": "usb:1", "channel": [{"machine": "auto"}]}',
     "replay": '{"kind": "replay", "id": "s", "paths": ["x"], "channel": [{"machine": "auto"}]}',
+    "stream": '{"kind": "stream", "id": "s", "url": "rtsp://10.0.0.7/a", "channel": [{"machine": "auto"}], '
+    '"channels": 2, "username": "u", "password_file": "p"}',
     "simulated": '{"kind": "simulated", "id": "s", "channel": [{"machine": "auto"}]}',
 }
 # what lets every single leaf be set without contradicting another
@@ -28,7 +30,8 @@ BASE = {"EDGE_AGENT__MACHINE": '[{"id": "m"}]', "EDGE_AGENT__MQTT__USERNAME": "u
 PLAIN = {bool: "yes", int: "5000", float: "3.0", str: "usb_x", Path: "x/y", SecretFile: "x/y"}
 SPECIAL = {"threads": "2", "index": "1", "max_bytes": "5000000", "rate_hz": "48000", "raise_after": "2", "machine": "m",
            "min_coverage": "0.5", "hysteresis": "0.3", "severity": "0.3", "raise_within": "30", "clear_after": "30",
-           "keepalive_s": "50", "window_s": "20.0", "host": "localhost"}  # fmt: skip
+           "keepalive_s": "50", "window_s": "20.0", "host": "localhost", "url": "rtsps://a/b",
+           "channels": "3"}  # fmt: skip
 
 
 def _leaves(node: Node, path: tuple[str, ...], kind: str) -> Iterator[tuple[tuple[str, ...], Leaf, str]]:
