@@ -1,30 +1,53 @@
 """From the configuration of a source to the source."""
 
+import os
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edge_agent.capture.ffmpeg_input import FfmpegInput, FfmpegSettings
 from edge_agent.capture.files import expand
 from edge_agent.capture.microphone import MicrophoneSource
+from edge_agent.capture.network import NetworkSource
 from edge_agent.capture.paced import PacedSource
 from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.replay import StreamSource
+from edge_agent.capture.sample_format import SampleFormat
 from edge_agent.capture.simulated import ScheduledFault, SimulatedChannel, SimulatedSource
 from edge_agent.capture.source import Source, SourceError
+from edge_agent.capture.stream_input import StreamInput, TcpInput
+from edge_agent.capture.stream_url import StreamUrl
+from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
-from edge_agent.config.source import MicrophoneSection, ReplaySection, SimulatedSection, SourceSection
+from edge_agent.config.source import MicrophoneSection, ReplaySection, SimulatedSection, SourceSection, StreamSection
 from edge_agent.simulate import MachineType, SimulationError, fault_kind, random_spec
 
 _NO_FAULT = "none"
 _ANY_TYPE = "generic"
 
 
-def source_opener(section: SourceSection, settings: AgentSettings) -> Callable[[], Source]:
-    """What opens a configured source, each time anew; it raises `SourceError` where that fails."""
+def source_opener(
+    section: SourceSection, settings: AgentSettings, environ: Mapping[str, str] = os.environ
+) -> Callable[[], Source]:
+    """What opens a configured source, each time anew; it raises `SourceError` where that fails.
+
+    Args:
+        section: The source.
+        settings: All settings.
+        environ: The environment, for where secrets are.
+    """
     if isinstance(section, MicrophoneSection):
         return lambda: _microphone(section)
+    if isinstance(section, StreamSection):
+        return lambda: NetworkSource(
+            section.id,
+            rate_hz=section.rate_hz,
+            channels=section.channels,
+            open_input=lambda: _stream_input(section, environ),
+            stall_s=section.stall_s,
+        )
     if isinstance(section, ReplaySection):
         return lambda: _replay(section)
     return lambda: _simulated(section, settings)
@@ -32,17 +55,41 @@ def source_opener(section: SourceSection, settings: AgentSettings) -> Callable[[
 
 def is_live(section: SourceSection) -> bool:
     """Whether time goes by while the source is away; a recording or a simulation waits."""
-    return isinstance(section, MicrophoneSection)
+    return isinstance(section, MicrophoneSection | StreamSection)
 
 
 def stamps_by_arrival(section: SourceSection) -> bool:
     """Whether a sample's time is when it arrives; at another pace than real time it is its count."""
-    return isinstance(section, MicrophoneSection) or section.speed == 1.0
+    return isinstance(section, MicrophoneSection | StreamSection) or section.speed == 1.0
 
 
 def _microphone(section: MicrophoneSection) -> Source:
     channels = 1 + max(channel.index for channel in section.channel)
-    return MicrophoneSource(section.id, DeviceSettings(section.device, section.rate_hz, channels))
+    return MicrophoneSource(
+        section.id, DeviceSettings(section.device, section.rate_hz, channels), stall_s=section.stall_s
+    )
+
+
+def _stream_input(section: StreamSection, environ: Mapping[str, str]) -> StreamInput:
+    url = StreamUrl.parse(section.url)
+    if url.scheme == "tcp":
+        return TcpInput(url, SampleFormat(section.format))
+    credentials: tuple[str, str] | None = None
+    if section.username is not None and section.password_file is not None:
+        try:
+            credentials = (section.username, section.password_file.read(environ).get_secret_value())
+        except SecretFileError as error:
+            raise SourceError(f"source {section.id!r}: {error}") from error
+    return FfmpegInput(
+        FfmpegSettings(
+            url,
+            rate_hz=section.rate_hz,
+            channels=section.channels,
+            transport=section.transport,
+            timeout_s=section.stall_s,
+            credentials=credentials,
+        )
+    )
 
 
 def _replay(section: ReplaySection) -> Source:
