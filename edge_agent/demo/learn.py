@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_agent.demo.errors import DemoError
 from edge_agent.demo.plant import Plant
 from edge_agent.detection.budget import AlarmBudget
-from edge_agent.detection.commission import CALIBRATED_WINDOWS, commission
+from edge_agent.detection.commission import commission
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
@@ -16,7 +16,7 @@ from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
 from edge_agent.profiles import ProfileStore
 
-RECORDINGS = CALIBRATED_WINDOWS + 5
+RECORDINGS = 12
 _MACHINE_TYPE = "pump"
 
 

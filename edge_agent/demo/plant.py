@@ -10,7 +10,8 @@ import soundfile
 from edge_agent.simulate import FaultKind, MachineSimulator, MachineType, fault_kind, random_spec
 
 RATE_HZ = 16_000
-RECORDING_S = 10
+RECORDING_S = 50
+_STEP_S = 10
 _SPEC_SEED = 1
 _FIRST_NORMAL_SEED = 1_000
 _LIFE_SEED = 7
@@ -67,7 +68,7 @@ class Plant:
         left = self.sound_s * RATE_HZ
         with soundfile.SoundFile(path, "w", RATE_HZ, 1) as file:
             while left:
-                count = min(left, RECORDING_S * RATE_HZ)
+                count = min(left, _STEP_S * RATE_HZ)
                 file.write(simulator.render(count, self.fault_kind, self.severity_at))
                 left -= count
                 yield 1 - left / (self.sound_s * RATE_HZ)

@@ -21,7 +21,7 @@ _BESIDE_ROWS = 16
 _SHORTEST_BAR, _LONGEST_BAR = 8, 30
 _BESIDE_BAR = 88
 """Columns of everything but the score's bar."""
-_FULL_SCORE = 40.0
+_FULL_SCORE = 20.0
 _COLOURS = {"normal": "green", "suspect": "yellow", "alarm": "bold red", "input_fault": "magenta"}
 
 
