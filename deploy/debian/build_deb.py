@@ -105,8 +105,9 @@ def _install_files(root: Path) -> None:
     shutil.copy(REPOSITORY / "deploy/systemd/edge-agent.service", root / "usr/lib/systemd/system")
     shutil.copy(REPOSITORY / "deploy/systemd/edge-agent-as-service", root / "usr/bin")
     shutil.copy(REPOSITORY / "config/agent.toml", root / "etc/edge-agent/agent.toml")
-    shutil.copy(REPOSITORY / "LICENSE", documents / "copyright")
-    _write_gzip(documents / "changelog.gz", (REPOSITORY / "CHANGELOG.md").read_text())
+    shutil.copy(RECIPE / "copyright", documents)
+    _write_gzip(documents / "CHANGELOG.md.gz", (REPOSITORY / "CHANGELOG.md").read_text())
+    (root / "usr/share/man/man1/edge-agent-as-service.1.gz").symlink_to("edge-agent.1.gz")
     _write_gzip(root / "usr/share/man/man1/edge-agent.1.gz", man_page())
 
 

@@ -9,7 +9,7 @@ from edge_agent.cli import COMMANDS, command_module
 
 _HEAD = r""".TH EDGE\-AGENT 1 "" "edge\-agent {version}" "User Commands"
 .SH NAME
-edge\-agent \- hears that a machine is failing
+edge\-agent, edge\-agent\-as\-service \- hears that a machine is failing
 .SH SYNOPSIS
 .B edge\-agent
 .I COMMAND
@@ -18,7 +18,12 @@ edge\-agent \- hears that a machine is failing
 The agent listens to factory machines through microphones, scores every window of sound against what commissioning
 learnt of each machine, and publishes results and alarms by MQTT and Prometheus metrics.
 """
-_TAIL = r""".SH FILES
+_TAIL = r""".SH AS THE SERVICE
+.B edge\-agent\-as\-service
+.I COMMAND
+runs a command with the user, the state and the secrets of the service: for commission, profiles and doctor on a gateway
+where the service listens. It needs root.
+.SH FILES
 .TP
 .I /etc/edge\-agent/agent.toml
 The configuration of the service.
