@@ -44,6 +44,20 @@ class TrainingSet:
         return TrainingSet(windows, self.recordings[keep], states.astype(np.int64))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessment:
+    """What a detector says of a window.
+
+    Attributes:
+        score: Distance from normal, at least 0.
+        contributions: Share of each mel band in `score`, `[128]`, summing to it, negative where a band speaks for
+            normal; None from a detector that cannot tell.
+    """
+
+    score: float
+    contributions: FloatArray | None = None
+
+
 class Detector(ABC):
     """Scores how far a window is from a machine's normal ones.
 
@@ -64,12 +78,13 @@ class Detector(ABC):
         return 1.0
 
     @abstractmethod
-    def score(self, window: WindowFeatures) -> float | None:
-        """Distance from normal, at least 0; None where the window holds nothing that this detector looks at."""
+    def assess(self, window: WindowFeatures) -> Assessment | None:
+        """Distance from normal, and where it lies; None where the window holds nothing that this detector looks at."""
 
-    def contributions(self, window: WindowFeatures) -> FloatArray | None:
-        """Share of each mel band in `score`, `[128]`, summing to it; None for a detector that cannot tell."""
-        return None
+    def score(self, window: WindowFeatures) -> float | None:
+        """Distance from normal alone, at least 0."""
+        assessment = self.assess(window)
+        return None if assessment is None else assessment.score
 
     @abstractmethod
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.detector import Detector, FloatArray, TrainingSet, require
+from edge_agent.detection.detector import Assessment, Detector, FloatArray, TrainingSet, require
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
@@ -51,7 +51,7 @@ class EmbeddingDetector(Detector):
         kept = bank.astype(np.float32) / np.float32(_INT8_SCALE)
         return cls(bank, _density(kept, recordings[chosen], rows, recordings))
 
-    def score(self, window: WindowFeatures) -> float | None:
+    def assess(self, window: WindowFeatures) -> Assessment | None:
         """Mean over the window's patches of the relative distance to the nearest remembered patch."""
         if not len(window.embeddings):
             return None
@@ -61,7 +61,7 @@ class EmbeddingDetector(Detector):
                 "the profile belongs to another bundle: commission the machine again"
             )
         distances = np.maximum(0.0, 1.0 - unit(window.embeddings) @ self._rows.T) / self.density
-        return float(distances.min(axis=1).mean(dtype=np.float64))
+        return Assessment(float(distances.min(axis=1).mean(dtype=np.float64)))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The bank as int8 and its density."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.features import BANDS, WindowFeatures
-from edge_agent.detection.fusion import Member, Part, shares
+from edge_agent.detection.features import BANDS
+from edge_agent.detection.fusion import Part, shares
 from edge_agent.detection.third_octave import ThirdOctaves, label
 from edge_agent.detection.verdict import BandContribution, Verdict
 
@@ -22,9 +22,7 @@ _PLAIN = {
 
 
 def band_contributions(
-    members: Sequence[Member],
     parts: Sequence[Part],
-    window: WindowFeatures,
     change_db: FloatArray,
     third_octaves: ThirdOctaves,
 ) -> tuple[BandContribution, ...]:
@@ -34,18 +32,14 @@ def band_contributions(
     that can tell bands apart.
 
     Args:
-        members: The detectors.
-        parts: What they said of the window.
-        window: The window.
+        parts: What the detectors said of the window.
         change_db: `[128]` level-removed spectrum less the machine's normal.
         third_octaves: The bands.
     """
     per_mel = np.zeros(BANDS)
-    detectors = {member.detector.name: member.detector for member in members}
     for part, share in zip(parts, shares(parts), strict=True):
-        values = detectors[part.name].contributions(window)
-        if values is not None and part.score > 0:
-            per_mel += values * (share / part.score)
+        if part.contributions is not None and part.score > 0:
+            per_mel += part.contributions * (share / part.score)
     contributions, changes = third_octaves.sums(per_mel), third_octaves.means(change_db)
     return tuple(
         BandContribution(centre, float(contribution), float(change))

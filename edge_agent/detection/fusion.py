@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_agent.detection.calibration import PredictiveTail, log_score
-from edge_agent.detection.detector import Detector
+from edge_agent.detection.detector import Detector, FloatArray
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 
@@ -24,7 +24,7 @@ class Member:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """What one detector says of one window.
 
@@ -34,6 +34,7 @@ class Part:
         z: How many spreads the logarithm of the score lies above its normal mean.
         log10_tail: log10 of the probability that a normal window scores higher.
         weight: Its share in the fused score.
+        contributions: Share of each mel band in `score`, `[128]`; None from a detector that cannot tell.
     """
 
     name: str
@@ -41,12 +42,7 @@ class Part:
     z: float
     log10_tail: float
     weight: float
-
-
-def part_of(name: str, score: float, tail: PredictiveTail, weight: float) -> Part:
-    """What a score means."""
-    value = log_score(score)
-    return Part(name, score, tail.standardise(value), tail.log10_tail(value), weight)
+    contributions: FloatArray | None = None
 
 
 def parts_of(members: Sequence[Member], window: WindowFeatures) -> tuple[Part, ...]:
@@ -55,11 +51,16 @@ def parts_of(members: Sequence[Member], window: WindowFeatures) -> tuple[Part, .
     Raises:
         DetectionError: None of them found anything.
     """
-    scored = [(member, member.detector.score(window)) for member in members]
-    parts = tuple(part_of(m.detector.name, score, m.tail, m.weight) for m, score in scored if score is not None)
+    parts = []
+    for member in members:
+        found = member.detector.assess(window)
+        if found is not None:
+            value, tail = log_score(found.score), member.tail
+            z, log10_tail = tail.standardise(value), tail.log10_tail(value)
+            parts.append(Part(member.detector.name, found.score, z, log10_tail, member.weight, found.contributions))
     if not parts:
         raise DetectionError(f"a window of {window.frames} frames holds nothing to score; skip it")
-    return parts
+    return tuple(parts)
 
 
 def fuse(parts: Sequence[Part]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection.covariance import blend, centre_of, noise_scatter, residuals_of, shrink
-from edge_agent.detection.detector import Detector, FloatArray, TrainingSet, require
+from edge_agent.detection.detector import Assessment, Detector, FloatArray, TrainingSet, require
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
@@ -65,25 +65,19 @@ class GaussianDetector(Detector):
         precision = np.linalg.inv(shrink(covariance, prior.shrinkage))
         return cls._from_parts(centres.astype(np.float32), pack(precision))
 
-    def score(self, window: WindowFeatures) -> float | None:
-        """Squared distance from the nearest centre, per dimension."""
+    def assess(self, window: WindowFeatures) -> Assessment | None:
+        """Squared distance from the nearest centre, per dimension, and each band's part in it."""
         if window.frames < self.min_frames:
             return None
-        deviation, weighted = self._deviation(window)
-        return max(0.0, float(deviation @ weighted)) / self.dimensions
+        deviations = residuals_of(self.statistic(window.log_mel_db), self._centres, align=self.aligns_level)
+        parts = deviations * (deviations @ self.precision) / self.dimensions
+        nearest = parts[int(np.argmin(parts.sum(axis=1)))]
+        return Assessment(max(0.0, float(nearest.sum())), self.per_band(nearest))
 
-    def deviation(self, window: WindowFeatures) -> FloatArray:
-        """Difference of the statistic from the nearest state's centre, `[dimensions]`."""
-        return self._deviation(window)[0]
-
-    def nearest_state(self, window: WindowFeatures) -> int:
-        """Number of the operating state whose centre is nearest."""
-        return self._nearest(self.statistic(window.log_mel_db))[0]
-
-    def dimension_contributions(self, window: WindowFeatures) -> FloatArray:
-        """Share of each dimension in `score`, `[dimensions]`; may be negative where bands speak for normal."""
-        deviation, weighted = self._deviation(window)
-        return np.asarray(deviation * weighted / self.dimensions)
+    @staticmethod
+    def per_band(parts: FloatArray) -> FloatArray:
+        """Parts of the statistic's dimensions as parts of the 128 mel bands, with the same sum."""
+        return parts
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Centres and the lower triangle of the precision."""
@@ -103,16 +97,6 @@ class GaussianDetector(Detector):
         full = np.zeros((cls.dimensions, cls.dimensions))
         full[np.tril_indices(cls.dimensions)] = packed
         return cls(centres, full + np.tril(full, -1).T)
-
-    def _deviation(self, window: WindowFeatures) -> tuple[FloatArray, FloatArray]:
-        _, deviation, weighted = self._nearest(self.statistic(window.log_mel_db))
-        return deviation, weighted
-
-    def _nearest(self, value: FloatArray) -> tuple[int, FloatArray, FloatArray]:
-        deviations = residuals_of(value, self._centres, align=self.aligns_level)
-        weighted = deviations @ self.precision
-        nearest = int(np.argmin(np.einsum("ij,ij->i", deviations, weighted)))
-        return nearest, deviations[nearest], weighted[nearest]
 
 
 def pack(symmetric: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.detection import statistics
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import HealthCode, HealthFinding
 from edge_agent.signal.level import LevelReading
@@ -57,7 +58,7 @@ class InputBaseline:
     @classmethod
     def fit(cls, windows: Sequence[WindowFeatures], levels: Sequence[LevelReading | None]) -> "InputBaseline":
         """Learn from normal windows; readings of the level may be missing."""
-        spectra = [window.log_mel_db.mean(axis=0, dtype=np.float64) for window in windows]
+        spectra = [statistics.spectrum(window.log_mel_db) for window in windows]
         known = [level for level in levels if level is not None]
         return cls(
             lowest_level_db=min(level_db(spectrum) for spectrum in spectra),
@@ -79,7 +80,7 @@ def dead_input(window: WindowFeatures, level: LevelReading | None) -> HealthFind
     if level is not None and level.repeated_fraction >= FROZEN_REPEATS:
         message = f"{level.repeated_fraction:.0%} of samples repeat the one before; the device is frozen, restart it"
         return HealthFinding(HealthCode.FROZEN, True, message)
-    if window.frames and float(window.log_mel_db.mean(dtype=np.float64)) <= DEAD_LEVEL_DB:
+    if window.frames and float(statistics.spectrum(window.log_mel_db).mean()) <= DEAD_LEVEL_DB:
         return HealthFinding(HealthCode.DEAD, True, "silence; check microphone, cable and channel")
     return None
 
@@ -91,7 +92,7 @@ def check_input(
     dead = dead_input(window, level)
     if dead is not None:
         return (dead,)
-    spectrum = window.log_mel_db.mean(axis=0, dtype=np.float64)
+    spectrum = statistics.spectrum(window.log_mel_db)
     findings = [_too_quiet(spectrum, baseline)]
     if level is not None:
         findings += [_clipped(level, baseline), _dc_offset(level, baseline), _frozen_bits(level, baseline)]

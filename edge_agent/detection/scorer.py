@@ -65,7 +65,7 @@ class MachineScorer:
                 DetectorVerdict(part.name, part.score, -part.log10_tail, share)
                 for part, share in zip(parts, shares(parts), strict=True)
             ),
-            bands=band_contributions(profile.members, parts, window, change_db, self._third_octaves),
+            bands=band_contributions(parts, change_db, self._third_octaves),
             health=health,
             state=state,
             nearest_normal=profile.clips[nearest],

@@ -3,8 +3,7 @@
 from typing import ClassVar
 
 from edge_agent.detection import statistics
-from edge_agent.detection.detector import FloatArray
-from edge_agent.detection.features import BANDS, WindowFeatures
+from edge_agent.detection.features import BANDS
 from edge_agent.detection.gaussian import GaussianDetector
 
 
@@ -18,7 +17,3 @@ class ShapeDetector(GaussianDetector):
     name: ClassVar[str] = "shape"
     dimensions: ClassVar[int] = BANDS
     statistic = staticmethod(statistics.spectrum)
-
-    def contributions(self, window: WindowFeatures) -> FloatArray | None:
-        """Share of each mel band in `score`, `[128]`."""
-        return self.dimension_contributions(window) if window.frames >= self.min_frames else None

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from edge_agent.detection import statistics
 from edge_agent.detection.detector import FloatArray
-from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.gaussian import GaussianDetector
 
 
@@ -17,8 +16,7 @@ class TextureDetector(GaussianDetector):
     aligns_level: ClassVar[bool] = False
     statistic = staticmethod(statistics.texture)
 
-    def contributions(self, window: WindowFeatures) -> FloatArray | None:
-        """Share of each mel band in `score`, `[128]`: a coarse band's share is spread over its mel bands."""
-        if window.frames < self.min_frames:
-            return None
-        return statistics.spread_to_bands(self.dimension_contributions(window))
+    @staticmethod
+    def per_band(parts: FloatArray) -> FloatArray:
+        """A coarse band's part, spread over its mel bands."""
+        return statistics.spread_to_bands(parts)

@@ -6,7 +6,6 @@ import numpy as np
 
 from edge_agent.detection import statistics
 from edge_agent.detection.detector import FloatArray, TrainingSet
-from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.gaussian import GaussianDetector
 
 STEADY_DB = 4.0
@@ -30,9 +29,8 @@ class TransientDetector(GaussianDetector):
         usual_db = float(np.median([statistics.impulsiveness_db(frames) for frames in usable]))
         return float(np.clip((usual_db - STEADY_DB) / (IMPULSIVE_DB - STEADY_DB), 0.0, 1.0))
 
-    def contributions(self, window: WindowFeatures) -> FloatArray | None:
-        """Share of each mel band in `score`, `[128]`, over all ranks."""
-        if window.frames < self.min_frames:
-            return None
-        per_rank = self.dimension_contributions(window).reshape(len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)
+    @staticmethod
+    def per_band(parts: FloatArray) -> FloatArray:
+        """A coarse band's parts over all ranks, spread over its mel bands."""
+        per_rank = parts.reshape(len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)
         return statistics.spread_to_bands(per_rank.sum(axis=0))
