@@ -119,9 +119,12 @@ def test_a_stepped_clock_leaves_the_latency_alone() -> None:
 
 def test_two_agents_in_one_process_share_nothing() -> None:
     first, second = CollectorRegistry(), CollectorRegistry()
-    Metrics(first).given_up()
-    Metrics(second)
-    assert second.get_sample_value("edge_agent_intake_given_up_total") == 0
+    one, other = Metrics(first), Metrics(second)
+    for metrics in (one, other):
+        metrics.machine_known("fan-1")
+    one.alarm_raised("fan-1")
+    raised = [r.get_sample_value("edge_agent_alarms_raised_total", {"machine": "fan-1"}) for r in (first, second)]
+    assert raised == [1, 0]
 
 
 def test_openmetrics_is_written_too() -> None:
