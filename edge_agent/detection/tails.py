@@ -29,7 +29,7 @@ def student_log10_sf(t: float, dof: float) -> float:
         dof: Degrees of freedom, positive.
 
     >>> round(student_log10_sf(0.0, 5.0), 4), round(student_log10_sf(1e6, 9.0), 2)
-    (-0.301, -50.49)
+    (-0.301, -50.59)
     """
     t = max(min(t, 1e100), -1e100)
     log10_half = math.log10(0.5)
