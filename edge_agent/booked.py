@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.capture.ledger import LedgerSnapshot, Outcome, SampleLedger
+from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, WindowShape
 from edge_agent.signal.settings import SignalSettings
@@ -26,13 +27,14 @@ class BookedChannel:
     def push(self, samples: NDArray[np.float32], first_sample: int, gap_reason: Lost = Lost.GAP) -> None:
         """Take native samples `[n]`; where they start after the last ones, `gap_reason` is why some are missing.
 
-        A block that is not finite throughout comes from a broken driver: it is skipped, to the windows it is a gap.
+        A block with a value that no microphone gives (NaN, infinite, far beyond full scale) comes from a broken driver
+        or sender: it is skipped, to the windows it is a gap.
         """
         missing = first_sample - self._ledger.clock
         if missing > 0:
             self._ledger.lost(first_sample - missing, missing, gap_reason)
         self._ledger.captured(first_sample, len(samples))
-        if np.isfinite(samples).all():
+        if np.abs(samples).max() <= MAX_PEAK:  # false for NaN, too
             self.stream.push(np.ascontiguousarray(samples), first_sample)
         else:
             self._ledger.settle(first_sample, len(samples), Skipped.INVALID_SAMPLE)

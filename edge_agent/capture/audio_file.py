@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.capture.files import InputError
+from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.riff import RiffError, container, declared_data_end
 from edge_agent.capture.source import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, SourceError
 
 MAX_DURATION_S: Final = 24 * 3600
 """Longest recording taken as one file."""
-
-MAX_PEAK: Final = 100.0
-"""Largest magnitude in a float file; full scale is 1.0, so this is 40 dB above it."""
 
 MEMORY_SAMPLES: Final = 4 * 1024 * 1024
 """A file of at most this many samples (16 MiB, all channels) is decoded once and kept; a longer one is streamed."""

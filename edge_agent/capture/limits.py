@@ -10,3 +10,6 @@ MAX_RATE_HZ: Final = 192_000
 
 MAX_CHANNELS: Final = 32
 """Most channels of one source; larger arrays are several sources."""
+
+MAX_PEAK: Final = 100.0
+"""Largest magnitude of a sample; full scale is 1.0, so this is 40 dB above it."""
