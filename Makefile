@@ -1,5 +1,6 @@
 # make demo   a simulated pump fails before your eyes      make test   all tests
 # make lint   format, types, imports                       make models train and export models/default from a seed
+# make deb    the Debian package, into dist/
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
@@ -8,7 +9,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 demo:
 	@tools/bootstrap demo
