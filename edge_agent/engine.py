@@ -25,10 +25,11 @@ _NOT_SCORED = {
 
 @dataclass(frozen=True, slots=True)
 class ChannelPlan:
-    """Which channel of a source is heard, and who listens."""
+    """Which channel of a source is heard, and who listens; `calibration_db` is full scale in dB SPL, where known."""
 
     index: int
     listener: Listener
+    calibration_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class WindowEvent:
         heard: What was made of it; None where it was rejected.
         rejected: Why it was not scored.
         start_ns, end_ns: Wall time of its first and after its last sample, by the sample clock.
+        calibration_db: dB SPL of full scale at this channel, where known.
     """
 
     source_id: str
@@ -65,6 +67,18 @@ class WindowEvent:
     rejected: Unscorable | None
     start_ns: int
     end_ns: int
+    calibration_db: float | None = None
+
+    @property
+    def level_dbfs(self) -> float | None:
+        """Level of the window; None for silence and where only log-mel frames exist."""
+        return None if self.window.level is None else self.window.level.rms_dbfs
+
+    @property
+    def level_db_spl(self) -> float | None:
+        """Sound pressure level, where the channel is calibrated."""
+        level = self.level_dbfs
+        return None if level is None or self.calibration_db is None else level + self.calibration_db
 
 
 @dataclass(slots=True)
@@ -218,7 +232,8 @@ class Engine:
             heard = channel.plan.listener.hear(window, start_ns)
             outcome = _NOT_SCORED.get(heard.state, SCORED)
         channel.booked.settle(window, outcome)
-        return WindowEvent(source_id, channel.plan.index, window, heard, rejected, start_ns, end_ns)
+        plan = channel.plan
+        return WindowEvent(source_id, plan.index, window, heard, rejected, start_ns, end_ns, plan.calibration_db)
 
     def _close(self, source: _Source) -> None:
         for channel in source.channels:

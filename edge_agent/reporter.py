@@ -107,14 +107,15 @@ class Reporter:
         self._send(data, now_ns)
 
     def _result(self, event: WindowEvent, heard: Heard, machine: _Machine) -> None:
-        verdict, level = heard.verdict, event.window.level
+        verdict = heard.verdict
         self._metrics.window_scored(
             heard.machine_id,
             state=heard.state.value,
             score=None if verdict is None else verdict.score,
             threshold=None if verdict is None else verdict.threshold,
             percentile=None if verdict is None else verdict.percentile,
-            level_dbfs=None if level is None else level.rms_dbfs,
+            level_dbfs=event.level_dbfs,
+            level_db_spl=event.level_db_spl,
             wall_s=event.end_ns / NS_PER_S,
         )
         reference = None if machine.alarm_id is None else AlarmRef(id=machine.alarm_id, state="unacknowledged")
@@ -125,6 +126,7 @@ class Reporter:
             bundle=self._bundle,
             clock_synced=self._clock.is_synced(),
             alarm=reference,
+            level_db_spl=event.level_db_spl,
         )
         self._send(data, event.end_ns)
 

@@ -59,6 +59,7 @@ def source_plans(settings: AgentSettings, machines: Roster) -> dict[str, SourceP
                 ChannelPlan(
                     channel.index,
                     machines.router() if channel.machine == AUTO else machines.listener(channel.machine),
+                    channel.calibration_db,
                 )
                 for channel in source.channel
             ),

@@ -18,9 +18,6 @@ class AgentSection(Section):
         description="Directory of the agent's data. Unset: $STATE_DIRECTORY, else $XDG_STATE_HOME/edge-agent.",
         examples=["/var/lib/edge-agent"],
     )
-    require_synced_clock: bool = Field(
-        default=False, description="Report not ready while the wall clock is not synchronised."
-    )
 
     def resolve_state_dir(self, environ: Mapping[str, str]) -> Path:
         """The state directory: the one set here, else systemd's, else the user's (`~/.local/state/edge-agent`)."""

@@ -12,9 +12,6 @@ class MachineSection(Section):
     type: Identifier = Field(
         default="generic", description="Kind of machine (fan, pump, valve, ...): picks what the bundle knows of it."
     )
-    states: tuple[Identifier, ...] = Field(
-        default=(), strict=False, max_length=16, description="Operating states that are told apart; none: one state."
-    )
     false_alarms_per_week: float | None = Field(
         default=None,
         ge=0.001,

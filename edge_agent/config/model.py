@@ -17,9 +17,6 @@ class ModelSection(Section):
         max_length=4096,
         description="Name of a shipped or pulled bundle, or the path of a bundle's directory (with a slash).",
     )
-    threads: int = Field(
-        default=1, ge=1, le=16, description="Threads of one inference; 1 keeps results equal on every gateway."
-    )
 
     def resolve_bundle(self, state_dir: Path) -> Path:
         """Directory of the bundle: a path as it stands; a name in the state directory first, then as shipped."""

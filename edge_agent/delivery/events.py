@@ -18,6 +18,9 @@ from edge_agent.delivery.states import AlarmData, HealthData, SourceStateData, S
 Data = ResultData | AlarmData | HealthData | SourceStateData | StatusData
 DataT = TypeVar("DataT", ResultData, AlarmData, HealthData, SourceStateData, StatusData)
 
+_OPTIONAL: Final = ("file", "clip", "level_db_spl")
+"""Keys of a result that are left out where they do not apply."""
+
 _LIVE_TAIL: Final = b'"replayed":false}}'
 _REPLAYED_TAIL: Final = b'"replayed":true}}'
 
@@ -83,10 +86,10 @@ class Event(WireModel, Generic[DataT]):
     data: DataT
 
     def to_json(self) -> bytes:
-        """Serialise to UTF-8 JSON without spaces; the keys that only replay knows are left out elsewhere."""
+        """Serialise to UTF-8 JSON without spaces; keys that do not apply are left out."""
         data = self.data
         if isinstance(data, ResultData):
-            unset = {name for name in ("file", "clip") if getattr(data, name) is None}
+            unset = {name for name in _OPTIONAL if getattr(data, name) is None}
             if unset:
                 return self.model_dump_json(exclude={"data": unset}).encode()
         return self.model_dump_json().encode()
@@ -157,6 +160,6 @@ def json_schema(kind: EventKind) -> dict[str, Any]:
     schema["properties"]["type"]["const"] = kind.event_type
     schema["properties"]["dataschema"]["const"] = kind.schema_uri
     data = schema["$defs"][model.__name__]
-    data["required"] = [name for name in data["properties"] if name not in ("file", "clip")]
+    data["required"] = [name for name in data["properties"] if name not in _OPTIONAL]
     schema["required"] = list(schema["properties"])
     return schema

@@ -34,6 +34,7 @@ def result_data(
     alarm: AlarmRef | None = None,
     file: str | None = None,
     clip: int | None = None,
+    level_db_spl: float | None = None,
 ) -> ResultData:
     """The data of a result event."""
     verdict = heard.verdict
@@ -52,6 +53,7 @@ def result_data(
         clock_synced=clock_synced,
         file=file,
         clip=clip,
+        level_db_spl=level_db_spl,
     )
 
 

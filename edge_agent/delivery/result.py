@@ -108,6 +108,7 @@ class ResultData(WireModel):
         window_s: Length; below the configured one only at the end of a recording.
         coverage: Part of the window that was heard.
         level_dbfs: Mean level; null for digital silence.
+        level_db_spl: Sound pressure level; only where the channel is calibrated.
         identity: What it sounds like; null where no patch was whole.
         anomaly: Score and explanation; null only where the machine has no profile.
         state: What the window says.
@@ -134,6 +135,7 @@ class ResultData(WireModel):
     clock_synced: bool
     file: Annotated[str, Field(max_length=4096)] | None = None
     clip: Count | None = None
+    level_db_spl: Finite | None = None
     replayed: bool = False
 
     @model_validator(mode="after")

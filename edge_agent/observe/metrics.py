@@ -59,6 +59,11 @@ class Metrics:
             "machine",
         )
         self._level = gauge("window_level_dbfs", "Level of the last window; NaN for digital silence.", "machine")
+        self._level_spl = gauge(
+            "window_level_db_spl",
+            "Sound pressure level of the last window, where the channel is calibrated.",
+            "machine",
+        )
         self._last_window = gauge(
             "window_last_scored_timestamp_seconds", "Wall time at which the last window was finished.", "machine"
         )
@@ -133,6 +138,7 @@ class Metrics:
         threshold: float | None,
         percentile: float | None,
         level_dbfs: float | None,
+        level_db_spl: float | None = None,
         wall_s: float | None = None,
     ) -> None:
         """A window is finished; score, threshold and percentile (0-100) are None for a machine without a profile."""
@@ -144,6 +150,8 @@ class Metrics:
         if percentile is not None:
             self._percentile.labels(machine).set(percentile / 100)
         self._level.labels(machine).set(float("nan") if level_dbfs is None else level_dbfs)
+        if level_db_spl is not None:
+            self._level_spl.labels(machine).set(level_db_spl)
         if wall_s is not None:
             self._last_window.labels(machine).set(wall_s)
 

@@ -28,7 +28,7 @@ KINDS = {
 BASE = {"EDGE_AGENT__MACHINE": '[{"id": "m"}]', "EDGE_AGENT__MQTT__USERNAME": "u", "EDGE_AGENT__MQTT__TLS":
         '{"enabled": true, "cert_file": "c", "key_file": "k"}'}  # fmt: skip
 PLAIN = {bool: "yes", int: "5000", float: "3.0", str: "usb_x", Path: "x/y", SecretFile: "x/y"}
-SPECIAL = {"threads": "2", "index": "1", "max_bytes": "5000000", "rate_hz": "48000", "raise_after": "2", "machine": "m",
+SPECIAL = {"index": "1", "max_bytes": "5000000", "rate_hz": "48000", "raise_after": "2", "machine": "m",
            "min_coverage": "0.5", "hysteresis": "0.3", "severity": "0.3", "raise_within": "30", "clear_after": "30",
            "keepalive_s": "50", "window_s": "20.0", "host": "localhost", "url": "rtsps://a/b",
            "channels": "3"}  # fmt: skip

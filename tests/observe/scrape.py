@@ -26,7 +26,14 @@ def moved() -> CollectorRegistry:
     metrics.model_loaded(name="base", version="2", sha256="bb")
     metrics.machine_known("fan-1")
     metrics.window_scored(
-        "fan-1", state="alarm", score=5.5, threshold=4.0, percentile=99.5, level_dbfs=-30.0, wall_s=1.7e9
+        "fan-1",
+        state="alarm",
+        score=5.5,
+        threshold=4.0,
+        percentile=99.5,
+        level_dbfs=-30.0,
+        level_db_spl=64.0,
+        wall_s=1.7e9,
     )
     metrics.alarm_state("fan-1", "unacknowledged")
     metrics.alarm_raised("fan-1")
