@@ -1,4 +1,4 @@
-"""Configured sources, opened."""
+"""From a section of the configuration to a source that gives sound."""
 
 from itertools import islice
 from pathlib import Path
@@ -7,89 +7,45 @@ import numpy as np
 import pytest
 
 from edge_agent.capture.source import Source, SourceError
-from edge_agent.config.load import load_settings
+from edge_agent.config.secret import SecretFile
+from edge_agent.config.settings import AgentSettings
+from edge_agent.config.source import ChannelSection, MicrophoneSection, SimulatedSection, StreamSection
 from edge_agent.sources import is_live, source_opener, stamps_by_arrival
-from tests.support.agent import machine_sound, write_sound
+from tests.capture.streams import ramp, tcp_sender
+
+HEARD = (ChannelSection(index=0, machine="auto"),)
 
 
-def _open(tmp_path: Path, source: str, *, machine_type: str = "generic") -> Source:
-    text = f'[[machine]]\nid = "m"\ntype = "{machine_type}"\n[[source]]\nid = "s"\n{source}\n'
-    if "[[source.channel]]" not in source:
-        text += '[[source.channel]]\nmachine = "m"\n'
-    (tmp_path / "agent.toml").write_text(text, encoding="utf-8")
-    settings = load_settings(tmp_path / "agent.toml", {})
-    return source_opener(settings.source[0], settings)()
+def stream(url: str, **keys: object) -> StreamSection:
+    return StreamSection.model_validate({"id": "yard", "kind": "stream", "url": url, "channel": HEARD, **keys})
 
 
-def _first(source: Source, blocks: int) -> np.ndarray:
-    try:
-        return np.concatenate([block.samples for block in islice(source.blocks(), blocks)])
-    finally:
-        source.close()
+def opened(section: StreamSection, environ: dict[str, str] | None = None) -> Source:
+    return source_opener(section, AgentSettings(), environ or {})()
 
 
-def test_recordings_are_played_in_order_at_their_own_rate(tmp_path: Path) -> None:
-    for index, level in enumerate((0.1, 0.2)):
-        write_sound(tmp_path / f"{index}.wav", np.full(4_410, level, np.float32), 44_100)
-    source = _open(tmp_path, f'kind = "replay"\npaths = ["{tmp_path}/*.wav"]\nspeed = 10000.0')
-    assert (source.rate_hz, source.channels, source.source_id) == (44_100, 1, "s")
-    heard = np.concatenate([block.samples[:, 0] for block in source.blocks()])
-    assert len(heard) == 8_820
-    assert heard[0] == pytest.approx(0.1, abs=1e-4)
-    assert heard[-1] == pytest.approx(0.2, abs=1e-4)
+def test_stream_of_the_declared_format_is_heard() -> None:
+    sent = ramp(4_000, channels=2).astype("<i4") << 16
+    with tcp_sender(sent.tobytes(), bytes_per_s=1e6) as url:
+        blocks = list(islice(opened(stream(url, format="s32le", channels=2)).blocks(), 2))
+    np.testing.assert_array_equal(np.concatenate([b.samples for b in blocks]) * 2**15, ramp(3_200, 2))
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ('kind = "replay"\npaths = ["/nowhere/x.wav"]', "/nowhere/x.wav: does not exist"),
-        ('kind = "replay"\npaths = ["{0}/mono.wav"]\n[[source.channel]]\nindex = 3\nmachine = "m"',
-         "its recordings have 1 channels, channel 3 is heard"),
-        ('kind = "simulated"\nmachine_type = "toaster"', "'toaster' cannot be simulated; these can: fan, pump"),
-        ('kind = "simulated"\nfault = "melting"', "melting"),
-    ],
-    ids=["absent", "channel", "machine type", "fault"],
-)  # fmt: skip
-def test_what_cannot_be_opened_says_why(tmp_path: Path, source: str, says: str) -> None:
-    write_sound(tmp_path / "mono.wav", machine_sound(1.0))
-    with pytest.raises(SourceError, match=says):
-        _open(tmp_path, source.replace("{0}", str(tmp_path)))
+def test_missing_password_is_told_by_its_file_when_the_stream_is_opened(tmp_path: Path) -> None:
+    section = stream("rtsp://127.0.0.1:1/a", username="u", password_file=SecretFile(str(tmp_path / "none")))
+    with pytest.raises(SourceError, match="none: No such file"):
+        next(iter(opened(section).blocks()))
 
 
-def test_a_simulated_machine_sounds_like_itself_again(tmp_path: Path) -> None:
-    words = 'kind = "simulated"\nspeed = 10000.0\nseed = {}'
-    one, again = (_first(_open(tmp_path, words.format(1), machine_type="pump"), 20) for _ in range(2))
-    other = _first(_open(tmp_path, words.format(2), machine_type="pump"), 20)
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
+def test_only_what_cannot_wait_is_live() -> None:
+    simulated = SimulatedSection(id="s", kind="simulated", channel=HEARD, speed=2.0)
+    microphone = MicrophoneSection(id="m", kind="microphone", device="usb:1-1", channel=HEARD)
+    assert [is_live(each) for each in (microphone, stream("tcp://h:1"), simulated)] == [True, True, False]
+    assert [stamps_by_arrival(each) for each in (microphone, stream("tcp://h:1"), simulated)] == [True, True, False]
 
 
-def test_a_simulated_fault_begins_when_it_is_configured_to(tmp_path: Path) -> None:
-    words = 'kind = "simulated"\nspeed = 10000.0'
-    fault = 'fault = "cavitation"\nfault_after_s = 1.0\nseverity = 1.0'
-    healthy = _first(_open(tmp_path, words, machine_type="pump"), 40)
-    failing = _first(_open(tmp_path, f"{words}\n{fault}", machine_type="pump"), 40)
-    assert np.array_equal(healthy[:8_000], failing[:8_000])
-    assert np.std(failing[24_000:] - healthy[24_000:]) > 0.1 * np.std(healthy)
-
-
-def test_every_channel_that_is_heard_is_there(tmp_path: Path) -> None:
-    source = _open(tmp_path, 'kind = "simulated"\nspeed = 10000.0\n[[source.channel]]\nindex = 2\nmachine = "m"')
-    assert source.channels == 3
-    assert _first(source, 2).shape == (2_048, 3)
-
-
-@pytest.mark.parametrize(
-    ("source", "live", "by_arrival"),
-    [
-        ('kind = "microphone"\ndevice = "usb:1-1"', True, True),
-        ('kind = "replay"\npaths = ["x"]', False, True),
-        ('kind = "replay"\npaths = ["x"]\nspeed = 2.0', False, False),
-        ('kind = "simulated"', False, True),
-    ],
-)
-def test_what_time_means_to_it(tmp_path: Path, source: str, live: bool, by_arrival: bool) -> None:
-    text = f'[[machine]]\nid = "m"\n[[source]]\nid = "s"\n{source}\n[[source.channel]]\nmachine = "m"\n'
-    (tmp_path / "agent.toml").write_text(text, encoding="utf-8")
-    (section,) = load_settings(tmp_path / "agent.toml", {}).source
-    assert (is_live(section), stamps_by_arrival(section)) == (live, by_arrival)
+def test_microphone_is_asked_for_every_channel_up_to_the_highest_that_is_heard() -> None:
+    channels = (ChannelSection(index=3, machine="a"), ChannelSection(index=1, machine="b"))
+    section = MicrophoneSection(id="m", kind="microphone", device="usb:1-1", rate_hz=48_000, channel=channels)
+    source = source_opener(section, AgentSettings(), {})()
+    assert (source.channels, source.rate_hz) == (4, 48_000)
