@@ -5,11 +5,14 @@ bits. Where `MACHINE_SOUND_DATA` is not set, it trains on simulated machines alo
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from training_hub.cli import main as hub
+from training_hub.commands._paths import DATA_VARIABLE
+from training_hub.training.generic_prior import add_generic
 
 BUNDLE = Path("models/default")
 SEED = 1
@@ -18,7 +21,7 @@ VERSION = "0.2.0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, then replace the bundle, keeping its machine types; stops at the first failure."""
+    """Train, then replace the bundle, keeping its machine types; fit the generic one if it has none."""
     parser = argparse.ArgumentParser(description="train and export models/default")
     parser.add_argument("--run", type=Path, default=Path("runs/default"), help="where the run is kept")
     parser.add_argument("--out", type=Path, default=BUNDLE, help="the bundle")
@@ -32,7 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     export = ["export", "--run", str(arguments.run), "--out", str(arguments.out), "--version", arguments.version]
     if (arguments.out / "manifest.json").exists():
         export += ["--replace", "--types-from", str(arguments.out)]
-    return hub(export)
+    status = hub(export)
+    if status == 0 and not (arguments.out / "types" / "generic.npz").exists():
+        data = os.environ.get(DATA_VARIABLE)
+        manifest = Path(data) / "manifest.csv" if data else None
+        print(f"generic prior from {manifest or 'simulated machines'}", file=sys.stderr)
+        add_generic(arguments.out, manifest)
+    return status
 
 
 if __name__ == "__main__":
