@@ -15,7 +15,7 @@ from edge_agent.config.agent import AgentSection
 from edge_agent.delivery.events import make_event
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.reporting import bundle_reference, result_data
-from edge_agent.delivery.result import ResultData
+from edge_agent.delivery.result import Anomaly, ResultData
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.inference.bundle import Bundle
 from edge_agent.offline import OfflineAnalyser, OfflineWindow
@@ -128,11 +128,17 @@ class _TablePrinter:
     def show(self, data: ResultData) -> None:
         name = Path(data.file or "").name + ("" if data.clip is None else f"[{data.clip}]")
         name = "".join(c if c.isprintable() else "?" for c in name)  # it may hold a terminal's escapes
-        score = "     -" if data.anomaly is None else f"{data.anomaly.score:6.2f} of {data.anomaly.threshold:.2f}"
+        score = _score_in_words(data.anomaly)
         level = "silent" if data.level_dbfs is None else f"{data.level_dbfs:6.1f} dBFS"
         identity = "-" if data.identity is None else f"{data.identity.label} {data.identity.confidence:.0%}"
         where = f"{name:40.40}  {data.window_start[11:21]}  {data.machine:16.16}"
         print(f"{where} {data.state:14} {score}  {level}  {identity}")
+
+
+def _score_in_words(anomaly: Anomaly | None) -> str:
+    if anomaly is None:
+        return "     -"
+    return f"{anomaly.score:6.2f}" + ("" if anomaly.threshold is None else f" of {anomaly.threshold:.2f}")
 
 
 def _summarise(analyser: OfflineAnalyser, windows: int, refused: int, elapsed_s: float) -> None:

@@ -12,6 +12,7 @@ from edge_agent.delivery.result import (
     InputFinding,
     ResultData,
 )
+from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import Verdict
 from edge_agent.inference.manifest import BundleRef as BundleIdentity
 from edge_agent.pipeline.analyse import AnalysedWindow
@@ -45,7 +46,7 @@ def result_data(
         coverage=min(1.0, window.coverage),
         level_dbfs=None if window.level is None else window.level.rms_dbfs,
         identity=None if heard.identity is None else _identity(heard.identity),
-        anomaly=None if verdict is None else anomaly_of(verdict),
+        anomaly=model_error(window.features) if verdict is None else anomaly_of(verdict),
         state=heard.state.value,
         alarm=alarm,
         input_health=() if verdict is None else input_findings(verdict),
@@ -69,6 +70,13 @@ def anomaly_of(verdict: Verdict) -> Anomaly:
         ),
         bands=tuple(BandContribution(centre_hz=b.centre_hz, contribution=b.contribution) for b in verdict.bands),
     )
+
+
+def model_error(features: WindowFeatures) -> Anomaly | None:
+    """The error of a model that rebuilds its input, before commissioning can say what is usual; None without one."""
+    if features.reconstruction_error is None:
+        return None
+    return Anomaly(score=features.reconstruction_error, threshold=None, percentile=None, detectors=(), bands=())
 
 
 def input_findings(verdict: Verdict) -> tuple[InputFinding, ...]:

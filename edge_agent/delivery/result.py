@@ -66,13 +66,23 @@ class BandContribution(WireModel):
 
 
 class Anomaly(WireModel):
-    """The fused score with all that explains it; `percentile` is of the machine's own normal windows."""
+    """The fused score with all that explains it; `percentile` is of the machine's own normal windows.
+
+    A model that scores by itself, as an autoencoder does, has a score before commissioning: its own error, on its own
+    scale. `threshold` and `percentile` are then null, for nothing is known yet of what is normal for the machine.
+    """
 
     score: Finite
-    threshold: Finite
-    percentile: Percentile
+    threshold: Finite | None
+    percentile: Percentile | None
     detectors: Annotated[tuple[DetectorResult, ...], Field(max_length=16)]
     bands: Annotated[tuple[BandContribution, ...], Field(max_length=64)]
+
+    @model_validator(mode="after")
+    def _calibrated_or_not(self) -> Anomaly:
+        if (self.threshold is None) != (self.percentile is None):
+            raise ValueError("threshold and percentile come from one calibration: both, or neither")
+        return self
 
 
 class InputFinding(WireModel):
@@ -110,7 +120,8 @@ class ResultData(WireModel):
         level_dbfs: Mean level; null for digital silence.
         level_db_spl: Sound pressure level; only where the channel is calibrated.
         identity: What it sounds like; null where no patch was whole.
-        anomaly: Score and explanation; null only where the machine has no profile.
+        anomaly: Score and explanation. Without a profile null, or the model's own error with threshold and percentile
+            null, if the model tells one.
         state: What the window says.
         alarm: The machine's current alarm, if any.
         input_health: What is wrong with the input; empty when nothing is.
@@ -140,8 +151,11 @@ class ResultData(WireModel):
 
     @model_validator(mode="after")
     def _anomaly_matches_state(self) -> ResultData:
-        if self.anomaly is None and self.state in _SCORED_STATES:
-            raise ValueError(f"state {self.state!r} of machine {self.machine!r} needs an anomaly score")
-        if self.anomaly is not None and self.state == "uncommissioned":
-            raise ValueError(f"machine {self.machine!r} cannot have an anomaly score and be uncommissioned")
+        calibrated = self.anomaly is not None and self.anomaly.threshold is not None
+        if not calibrated and self.state in _SCORED_STATES:
+            raise ValueError(
+                f"state {self.state!r} of machine {self.machine!r} needs an anomaly score with a threshold"
+            )
+        if calibrated and self.state == "uncommissioned":
+            raise ValueError(f"machine {self.machine!r} cannot have a threshold and be uncommissioned")
         return self

@@ -37,10 +37,10 @@ class EmbeddingDetector(Detector):
     @classmethod
     def fit(cls, training: TrainingSet, prior: DetectorPrior, rng: np.random.Generator) -> Self | None:
         """Remember a spread-out choice of the patches."""
-        counts = [len(window.embeddings) for window in training.windows]
+        counts = [len(window.embeddings) if window.embeddings.size else 0 for window in training.windows]
         if not sum(counts):
             return None
-        rows = unit(np.concatenate([window.embeddings for window in training.windows if len(window.embeddings)]))
+        rows = unit(np.concatenate([window.embeddings for window in training.windows if window.embeddings.size]))
         recordings = np.repeat(training.recordings, counts)
         states = np.repeat(training.states, counts)
         share = MAX_BANK // len(np.unique(states))
@@ -53,7 +53,7 @@ class EmbeddingDetector(Detector):
 
     def assess(self, window: WindowFeatures) -> Assessment | None:
         """Mean over the window's patches of the relative distance to the nearest remembered patch."""
-        if not len(window.embeddings):
+        if not window.embeddings.size:
             return None
         if window.embeddings.shape[1] != self._rows.shape[1]:
             raise DetectionError(

@@ -18,6 +18,7 @@ _PLAIN = {
     "texture": "it fluctuates unlike normal",
     "transient": "its loudest moments differ",
     "embedding": "its overall sound differs",
+    "reconstruction": "the model cannot rebuild it from what it knows",
 }
 
 

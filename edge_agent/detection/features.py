@@ -1,5 +1,6 @@
 """What detectors see of one window."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +22,14 @@ class WindowFeatures:
         log_mel_db: `[frames, 128]`, dB, valid frames only.
         embeddings: `[patches, size]` of the encoder; no rows where the window holds no whole patch.
         logits: `[patches, labels]` of the encoder.
+        reconstruction_error: How badly a model that rebuilds its input rebuilt the window: mean squared difference, at
+            least 0; None where the model does not rebuild, or the window is too short for it.
     """
 
     log_mel_db: FloatArray
     embeddings: FloatArray
     logits: FloatArray
+    reconstruction_error: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no detector could score."""
@@ -39,6 +43,9 @@ class WindowFeatures:
         for name in ("log_mel_db", "embeddings", "logits"):
             if not np.isfinite(getattr(self, name)).all():
                 raise DetectionError(f"{name} holds NaN or infinity; drop the window")
+        error = self.reconstruction_error
+        if error is not None and not 0.0 <= error < math.inf:
+            raise DetectionError(f"reconstruction_error is {error}; it must be finite and at least 0; drop the window")
 
     @property
     def frames(self) -> int:

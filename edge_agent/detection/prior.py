@@ -66,11 +66,13 @@ class TypePrior:
         name: The type it was fitted on; `generic` where the bundle lacks the wanted one.
         detectors: By the detector's name.
         machines: How many machines it was fitted on; 0 for one that was made up.
+        model_sha256: The model whose output it is made for; empty where the prior's own arrays tell bundles apart.
     """
 
     name: str
     detectors: Mapping[str, DetectorPrior]
     machines: int = 0
+    model_sha256: str = ""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +95,8 @@ class TypePrior:
             "machines": np.array([self.machines], np.int32),
             "detectors": np.array(sorted(self.detectors) or [""], "U32"),
         }
+        if self.model_sha256:
+            arrays["model_sha256"] = np.array([self.model_sha256], "U64")
         for name, prior in self.detectors.items():
             arrays[f"{name}.numbers"] = np.array([getattr(prior, key) for key in _NUMBERS], np.float64)
             if prior.covariance is not None:
@@ -126,7 +130,9 @@ class TypePrior:
                 )
             except DetectionError as error:
                 raise DetectionError(f"type {name!r}, {detector}: {error}") from error
-        return cls(name=name, detectors=detectors, machines=int(_array(arrays, "machines", name, (1,))[0]))
+        model = _array(arrays, "model_sha256", name, (1,), kind="U")[0] if "model_sha256" in arrays else ""
+        machines = int(_array(arrays, "machines", name, (1,))[0])
+        return cls(name=name, detectors=detectors, machines=machines, model_sha256=str(model))
 
 
 _NUMBERS = ("weight", "strength", "shrinkage", "noise_weight", "spread", "spread_strength")

@@ -6,10 +6,21 @@ from types import MappingProxyType
 from edge_agent.detection.detector import Detector
 from edge_agent.detection.embedding import EmbeddingDetector
 from edge_agent.detection.floor import FloorDetector
+from edge_agent.detection.reconstruction import ReconstructionDetector
 from edge_agent.detection.shape import ShapeDetector
 from edge_agent.detection.texture import TextureDetector
 from edge_agent.detection.transient import TransientDetector
 
 DETECTORS: Mapping[str, type[Detector]] = MappingProxyType(
-    {kind.name: kind for kind in (ShapeDetector, TransientDetector, EmbeddingDetector, TextureDetector, FloorDetector)}
+    {
+        kind.name: kind
+        for kind in (
+            ShapeDetector,
+            TransientDetector,
+            EmbeddingDetector,
+            TextureDetector,
+            FloorDetector,
+            ReconstructionDetector,
+        )
+    }
 )

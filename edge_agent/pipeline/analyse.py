@@ -1,13 +1,13 @@
 """From blocks of samples to analysed windows: the one path of live sources, replay, commissioning and the hub."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection.features import WindowFeatures
-from edge_agent.inference.encoder import Encoder
+from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.signal.level import InputMeter, LevelReading
 from edge_agent.signal.resample import StreamResampler
 from edge_agent.signal.settings import SignalSettings
@@ -60,7 +60,7 @@ class ChannelStream:
         self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
         self._features = FeatureStream(settings, shape.window_s, shape.hop_s)
         self._position = 0
-        self._encoded: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._encoded: dict[int, Encoded] = {}
         self.pending_patches: list[Patch] = []
         self.closed_windows: list[tuple[Window, LevelReading | None]] = []
 
@@ -82,12 +82,18 @@ class ChannelStream:
         self._take(self._features.push(self._flush()))
         self._take(self._features.finish())
 
-    def give(self, index: int, embedding: FloatArray, logits: FloatArray) -> None:
+    def give(self, index: int, encoded: Encoded) -> None:
         """Take what the encoder made of patch `index`."""
-        self._encoded[index] = (embedding, logits)
+        self._encoded[index] = encoded
 
-    def take_windows(self, embedding_size: int, labels: int) -> Iterator[AnalysedWindow]:
-        """Yield the closed windows, all of whose patches were given before."""
+    def take_windows(
+        self, judge: Callable[[FloatArray, Sequence[Encoded]], WindowFeatures]
+    ) -> Iterator[AnalysedWindow]:
+        """Yield the closed windows, all of whose patches were given before.
+
+        Args:
+            judge: Makes features of a window's frames and what was given of its patches.
+        """
         for window, level in self.closed_windows:
             rows = [self._encoded[p] for p in window.patches if p in self._encoded]
             stop = window.start_sample + window.samples
@@ -101,11 +107,7 @@ class ChannelStream:
                 start_s=window.start_sample / self.settings.sample_rate_hz,
                 duration_s=window.samples / self.settings.sample_rate_hz,
                 coverage=window.coverage,
-                features=WindowFeatures(
-                    log_mel_db=window.log_mel_db,
-                    embeddings=np.array([r[0] for r in rows], np.float32).reshape(len(rows), embedding_size),
-                    logits=np.array([r[1] for r in rows], np.float32).reshape(len(rows), labels),
-                ),
+                features=judge(window.log_mel_db, rows),
                 level=level,
             )
             oldest = self.settings.patches_within(
@@ -140,13 +142,21 @@ class ChannelStream:
 
 
 class Analyser:
-    """Runs the encoder over what channels have ready, patches of all channels together in one batch."""
+    """Runs the encoder over what channels have ready, patches of all channels together in one batch.
+
+    A model of stacked frames that rebuilds its input sees every frame of a window instead of the patches' grid, as such
+    models are trained and measured: its error is that of the window. (Where samples were lost inside a window, the
+    frames before and after the gap come to stand side by side.)
+    """
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        embedding, logits = encoder.spec.output("embedding"), encoder.spec.output("logits")
+        spec = encoder.spec
+        embedding, logits = spec.output("embedding"), spec.output("logits")
         self._embedding_size = embedding.size if embedding else 0
         self._labels = logits.size if logits else 0
+        self._whole_windows = spec.input.layout == "stacked_frames" and spec.output("reconstruction") is not None
+        self._patches = not self._whole_windows or bool(self._embedding_size or self._labels)
 
     def drain(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Encode every pending patch and yield every closed window, channel by channel, oldest first."""
@@ -157,28 +167,21 @@ class Analyser:
     def encode(self, channels: Iterable[ChannelStream]) -> None:
         """Encode the pending patches of all channels in one batch."""
         owners = [(channel, patch) for channel in channels for patch in channel.pending_patches]
-        if not owners:
-            return
-        encoded = self._encoder.encode(np.stack([patch.log_mel_db for _, patch in owners]))
-        for row, (channel, patch) in enumerate(owners):
-            channel.give(patch.index, encoded.embeddings[row], encoded.logits[row])
+        encoded = self._encode([patch for _, patch in owners])
+        for (channel, patch), found in zip(owners, encoded, strict=True):
+            channel.give(patch.index, found)
+        for channel, _ in owners:
             channel.pending_patches.clear()
 
     def closed(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Yield the closed windows of channels whose patches are all encoded."""
         for channel in channels:
-            for window in channel.take_windows(self._embedding_size, self._labels):
+            for window in channel.take_windows(self._judge):
                 yield channel, window
 
     def clip(self, log_mel_db: FloatArray, settings: SignalSettings) -> AnalysedWindow:
         """Analyse a clip that exists only as log-mel frames `[frames, n_mels]`, dB."""
         frames = np.ascontiguousarray(log_mel_db, np.float32)
-        patches = list(patches_of_log_mel(frames, settings))
-        embeddings = np.empty((0, self._embedding_size), np.float32)
-        logits = np.empty((0, self._labels), np.float32)
-        if patches:
-            encoded = self._encoder.encode(np.stack([patch.log_mel_db for patch in patches]))
-            embeddings, logits = encoded.embeddings, encoded.logits
         samples = (len(frames) - 1) * settings.hop_samples + settings.n_fft
         return AnalysedWindow(
             index=0,
@@ -188,6 +191,40 @@ class Analyser:
             start_s=0.0,
             duration_s=samples / settings.sample_rate_hz,
             coverage=1.0,
-            features=WindowFeatures(log_mel_db=frames, embeddings=embeddings, logits=logits),
+            features=self._judge(frames, self._encode(list(patches_of_log_mel(frames, settings)))),
             level=None,
         )
+
+    def _encode(self, patches: Sequence[Patch]) -> list[Encoded]:
+        """What the encoder says of each patch."""
+        if not patches:
+            return []
+        if not self._patches:
+            nothing = np.empty(0, np.float32)
+            return [Encoded(nothing, nothing)] * len(patches)
+        encoded = self._encoder.encode(np.stack([patch.log_mel_db for patch in patches]))
+        errors = encoded.errors
+        return [
+            Encoded(encoded.embeddings[row], encoded.logits[row], None if errors is None else errors[row : row + 1])
+            for row in range(len(patches))
+        ]
+
+    def _judge(self, log_mel_db: FloatArray, patches: Sequence[Encoded]) -> WindowFeatures:
+        """Features of a window from its frames and its patches' results."""
+        rows = patches if self._patches else ()
+        return WindowFeatures(
+            log_mel_db=log_mel_db,
+            embeddings=np.array([p.embeddings for p in rows], np.float32).reshape(len(rows), self._embedding_size),
+            logits=np.array([p.logits for p in rows], np.float32).reshape(len(rows), self._labels),
+            reconstruction_error=self._error(log_mel_db, patches),
+        )
+
+    def _error(self, log_mel_db: FloatArray, patches: Sequence[Encoded]) -> float | None:
+        if self._whole_windows:
+            if len(log_mel_db) < self._encoder.spec.input.frames:
+                return None
+            found = self._encoder.encode(log_mel_db[None]).errors
+        else:
+            known = [patch.errors for patch in patches if patch.errors is not None]
+            found = np.concatenate(known) if known else None
+        return None if found is None else float(found.mean(dtype=np.float64))

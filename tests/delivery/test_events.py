@@ -115,6 +115,18 @@ def test_no_score_without_a_profile() -> None:
     assert samples.result(anomaly=None, state="unknown").anomaly is None
 
 
+def test_a_model_that_scores_by_itself_has_a_score_before_commissioning_and_no_threshold() -> None:
+    bare = type(samples.ANOMALY)(score=11.5, threshold=None, percentile=None, detectors=(), bands=())
+    sent = json.loads(payload(samples.result(anomaly=bare, state="uncommissioned")))
+    jsonschema.Draft202012Validator(json_schema(EventKind.RESULT)).validate(sent)
+    assert sent["data"]["anomaly"]["score"] == 11.5
+    assert sent["data"]["anomaly"]["threshold"] is None
+    with pytest.raises(ValidationError, match="needs an anomaly score with a threshold"):
+        samples.result(anomaly=bare, state="normal")
+    with pytest.raises(ValidationError, match="both, or neither"):
+        type(samples.ANOMALY)(score=1.0, threshold=2.0, percentile=None, detectors=(), bands=())
+
+
 @pytest.mark.parametrize("field", ["score", "threshold", "percentile"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_every_number_of_a_score_is_finite(field: str, value: float) -> None:

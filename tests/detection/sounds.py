@@ -43,7 +43,14 @@ def window(
     centre = np.random.default_rng(2000 + machine).normal(size=EMBEDDING)
     fault = 2.0 if knocks or np.any(change_db) else 0.0
     embeddings = centre + rng.normal(0.0, 0.2, (patches, EMBEDDING)) + fault * np.eye(EMBEDDING)[0]
-    return WindowFeatures(log_mel, embeddings.astype(np.float32), np.zeros((patches, 3), np.float32))
+    return features(log_mel, embeddings.astype(np.float32))
+
+
+def features(log_mel_db: NDArray[np.float32], embeddings: NDArray[np.float32]) -> WindowFeatures:
+    """Features with the error of a model that rebuilds the mean spectrum of machine 0, whatever it is given."""
+    mean = log_mel_db.mean(axis=0, dtype=np.float64)
+    error = float(np.square(mean - mean.mean() - (colour(0) - colour(0).mean())).mean())
+    return WindowFeatures(log_mel_db, embeddings, np.zeros((len(embeddings), 3), np.float32), error)
 
 
 def recording(seed: int, machine: int = 0, *, windows: int = 1, gain_db: float = 0.0) -> Recording:

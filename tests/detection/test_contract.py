@@ -73,9 +73,7 @@ def test_score_grows_with_a_growing_fault(detector: Detector) -> None:
         def mixed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             return ((1 - share) * a + share * b).astype(np.float32)
 
-        return WindowFeatures(
-            mixed(normal.log_mel_db, odd.log_mel_db), mixed(normal.embeddings, odd.embeddings), normal.logits
-        )
+        return sounds.features(mixed(normal.log_mel_db, odd.log_mel_db), mixed(normal.embeddings, odd.embeddings))
 
     scores = [score(detector, between(share)) for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
     assert scores == sorted(scores) and scores[0] < scores[-1]
@@ -89,7 +87,7 @@ def test_score_grows_with_a_growing_fault(detector: Detector) -> None:
 def test_finite_for_degenerate_windows(detector: Detector, level_db: float, embedding: float) -> None:
     frames = np.full((311, 128), level_db, np.float32)
     rows = np.full((8, sounds.EMBEDDING), embedding, np.float32)
-    value = detector.score(WindowFeatures(frames, rows, np.zeros((8, 3), np.float32)))
+    value = detector.score(sounds.features(frames, rows))
     assert value is not None and np.isfinite(value) and value >= 0
 
 
@@ -101,10 +99,9 @@ def test_finite_for_any_finite_window(
 ) -> None:
     rng = np.random.default_rng(seed)
     patches = max(0, (frames - 64) // 32 + 1)
-    window = WindowFeatures(
+    window = sounds.features(
         (scale * rng.standard_normal((frames, 128))).astype(np.float32),
         (scale * rng.standard_normal((patches, sounds.EMBEDDING))).astype(np.float32),
-        np.zeros((patches, 3), np.float32),
     )
     value = detectors[name].score(window)
     assert value is None or (np.isfinite(value) and value >= 0)
