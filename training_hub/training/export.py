@@ -32,7 +32,7 @@ ENCODER_FILE = "encoder.tflite"
 _GOLDEN_FRAMES = 96  # two patches
 # Measured: tflite-runtime 2.14, whose int8 kernels are its own, differs from ai-edge-litert 2.3 by up to 3 steps in
 # single numbers (cosine .999).
-_TOLERANCE_LSB = 4
+TOLERANCE_LSB = 4
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ def export_bundle(
             signal_sha256=settings.hash,
             encoder=encoder.spec,
             labels=record.labels,
-            golden_tolerance_lsb=_TOLERANCE_LSB,
+            golden_tolerance_lsb=TOLERANCE_LSB,
             files=(FileEntry(path=ENCODER_FILE, sha256="0" * 64, size=1),),
             training=Training(data=record.sources, seed=record.seed, steps=record.steps, minutes=record.minutes),
             results=results,
         )
-        expected = golden.compute(_golden_audio(settings), manifest, encoder)
+        expected = golden.compute(golden_audio(settings), manifest, encoder)
         write_npz(root / "golden.npz", golden.to_arrays(expected))
         (root / "MODEL_CARD.md").write_text(write_model_card(manifest))
         write_manifest(root, manifest)
@@ -184,7 +184,7 @@ def _patch_ms(encoder: Encoder) -> float:
     return round(float(np.median(times_ms)), 3)
 
 
-def _golden_audio(settings: SignalSettings) -> NDArray[np.int16]:
+def golden_audio(settings: SignalSettings) -> NDArray[np.int16]:
     """Two patches of a simulated pump: its bits are kept in the bundle, whatever the simulation becomes."""
     samples = (_GOLDEN_FRAMES - 1) * settings.hop_samples + settings.n_fft
     spec = random_spec(MachineType.PUMP, np.random.default_rng(5), "golden")
