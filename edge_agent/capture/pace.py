@@ -27,7 +27,7 @@ class LossMeter:
         >>> lost = [meter.observe(k * 100, 0, k * NS_PER_S // 10) for k in range(1, 60)]
         >>> sum(lost)
         0
-        >>> sum(meter.observe(k * 100 - 500, 0, k * NS_PER_S // 10) for k in range(60, 80))
+        >>> sum(meter.observe(k * 100 - 500, 0, k * NS_PER_S // 10) for k in range(60, 120))
         500
     """
 

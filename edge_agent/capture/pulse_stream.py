@@ -89,7 +89,7 @@ class PulseStream:
         if not stream:
             raise self._refused()
         second = settings.rate_hz * channels * _SAMPLE_BYTES
-        buffer = record_buffer(round(second * DEVICE_BUFFER_S), round(second * BLOCK_S / 2))
+        buffer = record_buffer(round(second * DEVICE_BUFFER_S), round(second * BLOCK_S))
         if pulse.stream_connect_record(stream, self._token.source.encode(), buffer, RECORD_FLAGS) < 0:
             raise self._refused()
         while (state := pulse.stream_get_state(stream)) != READY_STREAM:
