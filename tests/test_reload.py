@@ -41,7 +41,7 @@ def settings(text: str) -> AgentSettings:
         (BASE + "[mqtt]\nenabled = false\nport = 9\n", ("mqtt",), ("mqtt.enabled",), (), ()),
         (BASE + "[mqtt.outbox]\nmax_age_s = 3600\n", (), ("mqtt.outbox.max_age_s",), (), ()),
         (BASE + "[http]\nport = 9\n", (), ("http.port",), (), ()),
-        (BASE + '[agent]\nsite = "b"\n[model]\nthreads = 2\n', (), ("agent.site", "model.threads"), (), ()),
+        (BASE + '[agent]\nsite = "b"\n[model]\nbundle = "other"\n', (), ("agent.site", "model.bundle"), (), ()),
         (BASE + "[window]\nhop_s = 5.0\n", (), ("window.hop_s",), (), ()),
         (BASE.split('[[source]]\nid = "mic_2"', maxsplit=1)[0], ("source",), (), ("mic_2",), ()),
         (BASE.replace('id = "mic_2"', 'id = "mic_2"\nseed = 1'), ("source",), (), ("mic_2",), ("mic_2",)),
