@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,3 +61,21 @@ def meaning_of(arguments: argparse.Namespace) -> ModelMeaning:
         first = error.errors(include_url=False)[0]
         raise TrainingError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
     return ModelMeaning(spec, tuple(arguments.semantics), labels, arguments.reduction)
+
+
+def in_file_order(meaning: ModelMeaning, tensors: list[int]) -> ModelMeaning:
+    """The same with its semantics, said in the order of the original's outputs, in that of the converted file.
+
+    Args:
+        meaning: What was said.
+        tensors: Where each output of the original came to stand.
+
+    Raises:
+        TrainingError: There are more or fewer outputs than were named.
+    """
+    from training_hub.training.errors import TrainingError  # noqa: PLC0415  # quick --help
+
+    if len(tensors) != len(meaning.semantics):
+        raise TrainingError(f"{len(tensors)} outputs and {len(meaning.semantics)} meanings; name one for each")
+    said = dict(zip(tensors, meaning.semantics, strict=True))
+    return replace(meaning, semantics=tuple(said[tensor] for tensor in sorted(said)))

@@ -8,6 +8,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 pytest.importorskip("tensorflow", reason="needs the train extra")
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
+from edge_agent.inference.bundle import load_bundle  # noqa: E402  # after the skips
 from edge_agent.inference.runtime import TFLiteModel  # noqa: E402  # after the skips
 from training_hub.cli import main  # noqa: E402
 from training_hub.training.architecture import Architecture, Block  # noqa: E402
@@ -88,3 +89,46 @@ def test_the_command_prints_the_deviation(
     assert main([*arguments, "--out", str(out)]) == 0
     assert "cosine" in capsys.readouterr().out
     assert out.read_bytes()[4:8] == b"TFL3"
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_batch_norm_is_folded_and_the_bias_kept(tmp_path: Path, use_bias: bool) -> None:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(4)
+    inputs = keras.Input((640,))
+    x = keras.layers.Dense(16, use_bias=use_bias)(inputs)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    net = keras.Model(inputs, keras.layers.BatchNormalization()(keras.layers.Dense(640, use_bias=use_bias)(x)))
+    # running statistics and biases far from their initial 0 and 1: a fold that forgets one of them shows
+    net.set_weights([np.abs(rng.normal(1.0, 0.5, w.shape)) if w.ndim == 1 else w for w in net.get_weights()])
+    net.save(tmp_path / "ae.keras")
+    values = rng.normal(-3.0, 1.0, (60, 640)).astype(np.float32)
+    for precision, limit in ((Precision.FLOAT32, 1e-4), (Precision.INT8, 0.05)):
+        conversion = convert(tmp_path / "ae.keras", values, precision)
+        assert conversion.deviations[0].relative < limit
+        interpreter = tf.lite.Interpreter(model_content=conversion.content)
+        operations = {operation["op_name"] for operation in interpreter._get_ops_details()}
+        assert "FULLY_CONNECTED" in operations
+        assert not operations & {"BATCH_NORMALIZATION", "MUL", "ADD", "SUB", "DIV", "RSQRT"}
+
+
+def test_the_command_writes_a_bundle_and_compares_float_with_int8(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    clips = rng.normal(-40.0, 5.0, (24, 60, 128)).astype(np.float32)
+    odd = np.arange(24) >= 16
+    clips[odd, :, 40:90] += 25.0
+    np.savez(tmp_path / "clips.npz", log_mel_db=clips, anomalous=odd, machine_id=np.full(24, "fan_1"))
+    np.savez(tmp_path / "inputs.npz", inputs=clips[:16, :5].reshape(16, 640).repeat(4, axis=0))
+    inputs = keras.Input((640,))
+    keras.Model(inputs, keras.layers.Dense(640)(keras.layers.Dense(4)(inputs))).save(tmp_path / "ae.keras")
+    words = ["convert", str(tmp_path / "ae.keras"), "--representative", str(tmp_path / "inputs.npz")]
+    words += ["--clips", str(tmp_path / "clips.npz"), "--out", str(tmp_path / "ae.tflite")]
+    assert main([*words, "--bundle", str(tmp_path / "bundle"), "--name", "ae"]) == 0
+    out = capsys.readouterr().out
+    assert "AUC float" in out and "fan_1" in out
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.manifest.encoder.outputs[0].semantics == "reconstruction"
+    assert bundle.read("encoder.tflite") == (tmp_path / "ae.tflite").read_bytes()
