@@ -71,12 +71,19 @@ class NpzLabels:
     def __init__(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as arrays:
             self._anomalous = arrays["anomalous"].astype(bool)
+            self._machines = arrays["machine_id"].astype(str) if "machine_id" in arrays else None
 
     def anomalous(self, recording: Recording) -> bool:
         """By the index of the clip."""
         if recording.clip is None or recording.clip >= len(self._anomalous):
             raise LabelError(f"{recording.file}: clip {recording.clip} has no label")
         return bool(self._anomalous[recording.clip])
+
+    def of_machine(self, recording: Recording, machine: str) -> bool:
+        """Whether the clip is of this machine."""
+        if self._machines is None or recording.clip is None or recording.clip >= len(self._machines):
+            raise LabelError(f"{recording.file}: the labels name no machine for clip {recording.clip}")
+        return bool(self._machines[recording.clip] == machine)
 
 
 def read_labels(text: str) -> Labels:
@@ -123,10 +130,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("results", nargs="?", type=argparse.FileType(), default="-", metavar="JSONL")
     parser.add_argument("--labels", default=BY_PATH, help="CSV, .npz, or `path` (default)")
+    parser.add_argument("--machine", metavar="ID", help="only this machine's clips (labels from an .npz)")
     arguments = parser.parse_args(argv)
     try:
         labels = read_labels(arguments.labels)
-        scored = [(score, labels.anomalous(recording)) for recording, score in mean_scores(arguments.results).items()]
+        scores = mean_scores(arguments.results)
+        if arguments.machine is not None:
+            if not isinstance(labels, NpzLabels):
+                raise LabelError("--machine needs labels from an .npz with machine_id")
+            scores = {r: score for r, score in scores.items() if labels.of_machine(r, arguments.machine)}
+        scored = [(score, labels.anomalous(recording)) for recording, score in scores.items()]
     except (LabelError, OSError, ValueError, KeyError) as error:
         print(f"auc: {error}", file=sys.stderr)
         return 1

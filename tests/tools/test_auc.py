@@ -59,6 +59,18 @@ def test_labels_from_npz_match_the_clip(tmp_path: Path, capsys: pytest.CaptureFi
     assert "1 normal, 1 anomalous" in capsys.readouterr().out
 
 
+def test_one_machine_of_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "c.npz", anomalous=np.array([0, 1, 0, 1]), machine_id=np.array(["a", "a", "b", "b"]))
+    results = _results(
+        tmp_path / "r.jsonl", [("c.npz", clip, score) for clip, score in enumerate((1.0, 2.0, 9.0, 3.0))]
+    )
+    for machine, expected in (("a", "AUC 1.0000"), ("b", "AUC 0.0000")):
+        assert main([str(results), "--labels", str(tmp_path / "c.npz"), "--machine", machine]) == 0
+        assert capsys.readouterr().out.startswith(expected)
+    assert main([str(results), "--machine", "a"]) == 1
+    assert "--machine needs labels from an .npz" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("rows", "labels", "says"),
     [
