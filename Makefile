@@ -1,5 +1,6 @@
 # make demo   a simulated pump fails before your eyes      make test   all tests
 # make lint   format, types, imports                       make models train and export models/default from a seed
+# make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 200 kills
 # make deb    the Debian package, into dist/
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +34,19 @@ models:
 deb:
 	@tools/bootstrap test
 	$(BIN)/python -m deploy.debian.build_deb $(DEB_ARGS)
+
+bench:
+	@tools/bootstrap test
+	$(BIN)/python -m benchmarks.speed.replay
+	$(BIN)/python -m benchmarks.speed.startup
+	$(BIN)/python -m benchmarks.speed.simulate
+	$(BIN)/python -m benchmarks.detection.must_show
+
+soak:
+	@tools/bootstrap test
+	$(BIN)/python -m benchmarks.soak.capture
+	$(BIN)/python -m tests.faults.capture_chaos --faults 50
+	$(BIN)/python -m tests.faults.delivery_chaos --kills 200
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info

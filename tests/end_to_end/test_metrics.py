@@ -51,7 +51,8 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     body = (
         PUMP + '[[machine]]\nid = "fan_1"\ntype = "fan"\n'
         + source("film", "pump_1", plant.film, 100.0)
-        + '[[source]]\nid = "sim"\nkind = "simulated"\nspeed = 50.0\n[[source.channel]]\nmachine = "fan_1"\ncalibration_db = 94.0\n'
+        + '[[source]]\nid = "sim"\nkind = "simulated"\nspeed = 50.0\n'
+        + '[[source.channel]]\nmachine = "fan_1"\ncalibration_db = 94.0\n'
         + source("any", "auto", plant.film, 100.0)
         + '[[machine]]\nid = "fan_2"\n'
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
