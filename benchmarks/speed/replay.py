@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/speed/replay.py [PATH...]    (recordings of one's own; without any, made-up ones)
 
-Prints times real time against the target and exits with 1 where it is missed.
+Prints times real time against the target and exits with 3 where it is missed.
 """
 
 import argparse
@@ -25,6 +25,8 @@ CLIP_S = 10
 CLIPS = 120
 LEARN = 20
 ROUNDS = 3
+EXIT_MISSED = 3
+"""A figure below its target, which is not a benchmark that broke."""
 
 
 def main() -> int:
@@ -39,12 +41,12 @@ def main() -> int:
         common = ["--machine", "m", "--bundle", arguments.bundle, "--state-dir", str(root / "state")]
         _agent("commission", *common, "--from", *_first(paths, root))
         results = [_replay(*paths, *common) for _ in range(ROUNDS)]
-    wall_s, sound_s = min(results)
+    wall_s, sound_s = sorted(results)[ROUNDS // 2]
     speed = sound_s / wall_s
     verdict = "met" if speed >= TARGET else "MISSED"
-    print(f"{sound_s:.0f} s of sound in {wall_s:.2f} s on one core, start-up included (best of {ROUNDS})")
+    print(f"{sound_s:.0f} s of sound in {wall_s:.2f} s on one core, start-up included (median of {ROUNDS})")
     print(f"replay speed {speed:.0f} x real time, target {TARGET:.0f}: {verdict}")
-    return 0 if speed >= TARGET else 1
+    return 0 if speed >= TARGET else EXIT_MISSED
 
 
 def _make_recordings(directory: Path) -> Path:

@@ -3,7 +3,7 @@
 Usage: python benchmarks/speed/startup.py
 
 Ready is when /readyz says so: the bundle is verified, its self-test passed, and a source delivers. There is no broker,
-which is the worse case: the outbox fills. Exits with 1 where a target is missed.
+which is the worse case: the outbox fills. Exits with 3 where a target is missed.
 """
 
 import argparse
@@ -22,6 +22,8 @@ READY_TARGET_S = 2.0
 MEMORY_TARGET_MB = 120.0
 ROUNDS = 5
 WINDOWS = 60
+EXIT_MISSED = 3
+"""A figure below its target, which is not a benchmark that broke."""
 
 
 def main() -> int:
@@ -41,7 +43,7 @@ def main() -> int:
         f"resident {resident_mb:.0f} MB after {WINDOWS} windows, peak {peak_mb:.0f} MB, "
         f"target {MEMORY_TARGET_MB:g}: {_verdict(met[1])}"
     )
-    return 0 if all(met) else 1
+    return 0 if all(met) else EXIT_MISSED
 
 
 def _verdict(met: bool) -> str:
