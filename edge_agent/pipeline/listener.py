@@ -97,7 +97,7 @@ class MachineListener:
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
-        identity = self._identifier.identify(window.features.logits)
+        identity = self._identifier.identify(window.features.logits, window.features.embeddings)
         if self._scorer is None or self._alarm is None:
             return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None)
         verdict = self._scorer.score(window.features, window.level)

@@ -6,7 +6,7 @@ from typing import Self
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
-from edge_agent.pipeline.identity import UNKNOWN, Identifier, IdentityCalibration
+from edge_agent.pipeline.identity import UNKNOWN, Identifier, identifier_of
 from edge_agent.pipeline.listener import Heard, Listener, MachineListener, MachineState
 from edge_agent.pipeline.priors import type_prior
 
@@ -20,11 +20,11 @@ class Roster:
 
     Raises:
         DetectionError: A profile does not belong to the bundle.
+        BundleError: The calibration of identities does not fit the bundle.
     """
 
     def __init__(self, bundle: Bundle, profiles: Mapping[str, Profile | None]) -> None:
-        labels = tuple(label.machine_id for label in bundle.manifest.labels)
-        self._identifier = Identifier(labels, IdentityCalibration())
+        self._identifier = identifier_of(bundle)
         self._listeners = {
             machine_id: MachineListener(machine_id, self._identifier, profile, lambda name: type_prior(bundle, name))
             for machine_id, profile in profiles.items()
@@ -58,7 +58,7 @@ class _Router:
         self._listeners = listeners
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
-        identity = self._identifier.identify(window.features.logits)
+        identity = self._identifier.identify(window.features.logits, window.features.embeddings)
         label = UNKNOWN if identity is None else identity.label
         if label in self._listeners:
             return self._listeners[label].hear(window, start_ns)
