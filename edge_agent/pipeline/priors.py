@@ -1,5 +1,7 @@
 """What a bundle knows of machine types, in the detectors' terms."""
 
+from dataclasses import replace
+
 from edge_agent.detection.embedding import EmbeddingDetector
 from edge_agent.detection.prior import DetectorPrior, TypePrior
 from edge_agent.detection.reconstruction import ReconstructionDetector
@@ -7,6 +9,9 @@ from edge_agent.detection.shape import ShapeDetector
 from edge_agent.inference.bundle import Bundle
 
 NEUTRAL_TYPE = "neutral"
+
+_SPOKEN = {"embedding": EmbeddingDetector.name, "reconstruction": ReconstructionDetector.name}
+"""The detector that listens to each output of a model."""
 
 # Normal clips of one machine have errors within 3 to 6 % of each other (the MLPerf Tiny autoencoder on three toy cars):
 # far closer than distances are. The machine's own clips soon outweigh the guess.
@@ -16,7 +21,9 @@ _EXPECTED = {ReconstructionDetector.name: DetectorPrior(weight=1.0, spread=0.08,
 def type_prior(bundle: Bundle, machine_type: str) -> TypePrior:
     """The prior of a machine type; the generic one, under its own name, where the bundle lacks the type.
 
-    A bundle without any types, as one made from a model alone, gets the neutral prior.
+    A bundle without any types, as one made from a model alone, gets the neutral prior. A prior that lets the model
+    speak is bound to its file: a profile learnt with one encoder is refused with another, whose embeddings mean
+    something else.
 
     Raises:
         BundleError: The bundle has types, but neither this one nor the generic one.
@@ -25,7 +32,9 @@ def type_prior(bundle: Bundle, machine_type: str) -> TypePrior:
     if not bundle.manifest.machine_types:
         return neutral_prior(bundle)
     name, arrays = bundle.type_arrays(machine_type)
-    return TypePrior.from_arrays(name, arrays)
+    prior = TypePrior.from_arrays(name, arrays)
+    hears_model = any(prior.of(detector).weight > 0 for detector in _SPOKEN.values())
+    return replace(prior, model_sha256=_model_sha256(bundle)) if hears_model else prior
 
 
 def neutral_prior(bundle: Bundle) -> TypePrior:
@@ -35,8 +44,10 @@ def neutral_prior(bundle: Bundle) -> TypePrior:
     covariance. The prior is bound to the model's file: a profile learnt with one model is refused with another.
     """
     spec = bundle.manifest.encoder
-    spoken = {"embedding": EmbeddingDetector.name, "reconstruction": ReconstructionDetector.name}
-    names = [name for semantics, name in spoken.items() if spec.output(semantics)] or [ShapeDetector.name]
+    names = [name for semantics, name in _SPOKEN.items() if spec.output(semantics)] or [ShapeDetector.name]
     detectors = {name: _EXPECTED.get(name, DetectorPrior(weight=1.0)) for name in names}
-    model = next(entry for entry in bundle.manifest.files if entry.path == spec.file)
-    return TypePrior(NEUTRAL_TYPE, detectors, machines=0, model_sha256=model.sha256)
+    return TypePrior(NEUTRAL_TYPE, detectors, machines=0, model_sha256=_model_sha256(bundle))
+
+
+def _model_sha256(bundle: Bundle) -> str:
+    return next(entry.sha256 for entry in bundle.manifest.files if entry.path == bundle.manifest.encoder.file)
