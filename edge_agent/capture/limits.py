@@ -2,11 +2,9 @@
 
 from typing import Final
 
-MIN_RATE_HZ: Final = 8_000
-"""Lowest native rate accepted; below it less than half of the mel bands carries sound."""
+from edge_agent.signal.settings import MAX_RATE_HZ, MIN_RATE_HZ
 
-MAX_RATE_HZ: Final = 192_000
-"""Highest native rate accepted; the fastest that audio interfaces offer."""
+__all__ = ["MAX_CHANNELS", "MAX_PEAK", "MAX_RATE_HZ", "MIN_RATE_HZ"]
 
 MAX_CHANNELS: Final = 32
 """Most channels of one source; larger arrays are several sources."""

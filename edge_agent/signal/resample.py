@@ -4,10 +4,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from edge_agent.signal.settings import SignalError
+from edge_agent.signal.settings import MAX_RATE_HZ, MIN_RATE_HZ, SignalError
 
-MIN_RATE_HZ = 8_000
-MAX_RATE_HZ = 192_000
 _CHUNKS_PER_S = 50
 
 

@@ -4,6 +4,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+MIN_RATE_HZ = 8_000
+"""Lowest native rate accepted; below it less than half of the mel bands carries sound."""
+
+MAX_RATE_HZ = 192_000
+"""Highest native rate accepted; the fastest that audio interfaces offer."""
+
 
 class SignalError(ValueError):
     """Samples or settings that the signal path cannot work with."""

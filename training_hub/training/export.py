@@ -15,7 +15,7 @@ import edge_agent
 from edge_agent.inference import golden
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.encoder import Encoder
-from edge_agent.inference.manifest import EncoderSpec, FileEntry, Manifest, Measurement, OutputSpec, Training
+from edge_agent.inference.manifest import EncoderSpec, FileEntry, Label, Manifest, Measurement, OutputSpec, Training
 from edge_agent.inference.runtime import TFLiteModel
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.simulate import MachineSimulator, MachineType, random_spec
@@ -87,22 +87,8 @@ def export_bundle(
             *_recognition(encoder, _encoder(plain, record), held_out, record, settings),
             *_sizes(int8, record, encoder),
         )
-        manifest = Manifest(
-            schema_version=1,
-            name=called.name,
-            version=called.version,
-            description=called.description,
-            licence=called.licence,
-            minimum_agent_version=edge_agent.__version__,
-            signal=settings,
-            signal_sha256=settings.hash,
-            encoder=encoder.spec,
-            labels=record.labels,
-            golden_tolerance_lsb=TOLERANCE_LSB,
-            files=(FileEntry(path=ENCODER_FILE, sha256="0" * 64, size=1),),
-            training=Training(data=record.sources, seed=record.seed, steps=record.steps, minutes=record.minutes),
-            results=results,
-        )
+        training = Training(data=record.sources, seed=record.seed, steps=record.steps, minutes=record.minutes)
+        manifest = draft_manifest(encoder, called, settings, record.labels, training=training, results=results)
         expected = golden.compute(golden_audio(settings), manifest, encoder)
         write_npz(root / "golden.npz", golden.to_arrays(expected))
         (root / "MODEL_CARD.md").write_text(write_model_card(manifest))
@@ -112,6 +98,38 @@ def export_bundle(
             shutil.rmtree(out)
         os.replace(root, out)
     return load_bundle(out)
+
+
+def draft_manifest(
+    encoder: Encoder,
+    called: BundleName,
+    settings: SignalSettings,
+    labels: tuple[Label, ...],
+    *,
+    training: Training | None = None,
+    results: tuple[Measurement, ...] = (),
+) -> Manifest:
+    """The manifest of a bundle around `encoder` before its files are there; `write_manifest` fills in their hashes.
+
+    Raises:
+        ValidationError: The parts contradict each other, or a name is no name.
+    """
+    return Manifest(
+        schema_version=1,
+        name=called.name,
+        version=called.version,
+        description=called.description,
+        licence=called.licence,
+        minimum_agent_version=edge_agent.__version__,
+        signal=settings,
+        signal_sha256=settings.hash,
+        encoder=encoder.spec,
+        labels=labels,
+        golden_tolerance_lsb=TOLERANCE_LSB,
+        files=(FileEntry(path=ENCODER_FILE, sha256="0" * 64, size=1),),
+        training=training,
+        results=results,
+    )
 
 
 def _encoder(conversion: Conversion, record: RunRecord) -> Encoder:

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import edge_agent
 from edge_agent.inference import golden
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.encoder import Encoder
-from edge_agent.inference.manifest import EncoderSpec, FileEntry, InputSpec, Label, Manifest, OutputSpec
+from edge_agent.inference.manifest import EncoderSpec, InputSpec, Label, OutputSpec
 from edge_agent.inference.probe import probe_model
 from edge_agent.inference.runtime import TFLiteModel
 from edge_agent.signal.settings import SignalSettings
 from training_hub.training.bundle_writer import write_manifest, write_npz
 from training_hub.training.errors import TrainingError
-from training_hub.training.export import ENCODER_FILE, TOLERANCE_LSB, BundleName, golden_audio
+from training_hub.training.export import ENCODER_FILE, BundleName, draft_manifest, golden_audio
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def write_tflite_bundle(
     settings = SignalSettings()
     try:
         encoder = encoder_of(content, meaning, name=source)
-        manifest = _manifest(encoder, meaning, called, settings)
+        manifest = draft_manifest(encoder, called, settings, meaning.labels)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
@@ -99,23 +98,6 @@ def write_tflite_bundle(
         load_bundle(root)
         root.rename(out)
     return load_bundle(out, probe=False, self_test=False)
-
-
-def _manifest(encoder: Encoder, meaning: ModelMeaning, called: BundleName, settings: SignalSettings) -> Manifest:
-    return Manifest(
-        schema_version=1,
-        name=called.name,
-        version=called.version,
-        description=called.description,
-        licence=called.licence,
-        minimum_agent_version=edge_agent.__version__,
-        signal=settings,
-        signal_sha256=settings.hash,
-        encoder=encoder.spec,
-        labels=meaning.labels,
-        golden_tolerance_lsb=TOLERANCE_LSB,
-        files=(FileEntry(path=ENCODER_FILE, sha256="0" * 64, size=1),),
-    )
 
 
 def parse_labels(words: Sequence[str]) -> tuple[Label, ...]:
