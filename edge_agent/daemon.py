@@ -10,13 +10,19 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import edge_agent
+from edge_agent.agent.crew import Crew, while_working
+from edge_agent.agent.engine import Engine
+from edge_agent.agent.readings import ledger_readings
+from edge_agent.agent.reload import Changes, compare
+from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.uplink import Uplink
+from edge_agent.agent.wiring import machines_of, mqtt_settings, roster, source_plans
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
-from edge_agent.crew import Crew, while_working
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
 from edge_agent.delivery.result import BundleRef
@@ -24,7 +30,6 @@ from edge_agent.delivery.status import GatewayFacts
 from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
-from edge_agent.engine import Engine
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.observe.health import Health, HealthLimits, Kind
@@ -33,11 +38,6 @@ from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
-from edge_agent.readings import ledger_readings
-from edge_agent.reload import Changes, compare
-from edge_agent.reporter import Reporter
-from edge_agent.uplink import Uplink
-from edge_agent.wiring import machines_of, mqtt_settings, roster, source_plans
 
 _log = logging.getLogger(__name__)
 

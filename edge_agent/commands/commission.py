@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
 from edge_agent.detection.features import Recording, WindowFeatures
 from edge_agent.detection.profile import Profile
-from edge_agent.offline import OfflineAnalyser
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
-from edge_agent.progress import Progress
 from edge_agent.signal.level import LevelReading
 
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.capture.replay import ChannelChoice
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.model import ModelSection
 from edge_agent.inference.bundle import Bundle, load_bundle
-from edge_agent.profiles import ProfileStore
 
 PATH_HELP = "WAV or FLAC file, .npz of log-mel clips, directory, glob or @list.txt"
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.agent.offline import OfflineAnalyser, OfflineWindow
+from edge_agent.agent.progress import Progress
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.files import expand
 from edge_agent.capture.source import SourceError
@@ -18,11 +20,9 @@ from edge_agent.delivery.reporting import bundle_reference, result_data
 from edge_agent.delivery.result import Anomaly, ResultData
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.inference.bundle import Bundle
-from edge_agent.offline import OfflineAnalyser, OfflineWindow
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.listener import Listener
 from edge_agent.pipeline.roster import Roster
-from edge_agent.progress import Progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.demo.errors import DemoError
 from edge_agent.demo.plant import Plant
 from edge_agent.detection.budget import AlarmBudget
@@ -11,10 +13,8 @@ from edge_agent.detection.commission import commission
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
-from edge_agent.offline import OfflineAnalyser
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
-from edge_agent.profiles import ProfileStore
 
 RECORDINGS = 12
 _MACHINE_TYPE = "pump"

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.commands.commission import describe
 from edge_agent.delivery.events import parse_event
 from edge_agent.delivery.message import Priority
@@ -21,7 +22,6 @@ from edge_agent.demo.subscriber import Subscriber
 from edge_agent.demo.view import View
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import WindowShape
-from edge_agent.profiles import ProfileStore
 
 PREFIX = "edge-agent-demo-"
 """Of the temporary directory's name."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.check import run_check
 from edge_agent.config.settings import AgentSettings
@@ -23,7 +24,6 @@ from edge_agent.doctor.sources import examine_sources
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.inference.errors import BundleError
-from edge_agent.profiles import ProfileStore
 
 
 @dataclass(frozen=True, slots=True)

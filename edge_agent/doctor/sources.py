@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from edge_agent.agent.sources import source_opener
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.doctor.finding import Finding, fail, ok, warn
-from edge_agent.sources import source_opener
 
 LISTEN_S = 1.0
 PATIENCE_S = 15.0

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from edge_agent.agent.engine import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.alarm import AlarmMachine
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import DetectorVerdict, HealthCode, HealthFinding, Verdict
-from edge_agent.engine import WindowEvent
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Candidate, Identity
 from edge_agent.pipeline.listener import Heard, MachineState

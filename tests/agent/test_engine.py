@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.agent.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import NS_PER_S, VirtualClock
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.capture.source import Block
-from edge_agent.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
 from edge_agent.inference.encoder import Encoder
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.listener import Heard, MachineState

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_agent.booked import BookedChannel
+from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.ledger import SampleLedger
 from edge_agent.capture.reasons import Skipped
 from edge_agent.pipeline.analyse import WindowShape

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge_agent.agent.readings import delivery_reading, outbox_reading
+from edge_agent.agent.wiring import mqtt_settings, outbox_limits
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.settings import AgentSettings
 from edge_agent.delivery.errors import Failure
@@ -17,8 +19,6 @@ from edge_agent.delivery.topics import Topics
 from edge_agent.observe.health import Health, Kind
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.readings import IntakeReading
-from edge_agent.readings import delivery_reading, outbox_reading
-from edge_agent.wiring import mqtt_settings, outbox_limits
 
 _RECONNECT_DRAIN_S = 1.0
 SINK = "mqtt"

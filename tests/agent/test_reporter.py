@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from edge_agent.agent.reporter import Reporter
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import MessageFactory, Priority
@@ -18,7 +19,6 @@ from edge_agent.detection.alarm import AlarmMachine
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.metrics import Metrics
-from edge_agent.reporter import Reporter
 from tests.support.windows import START_NS, event, heard
 
 BUNDLE = BundleRef(name="default", version="1.0.0", sha256="a" * 64)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.agent.engine import ChannelPlan, SourcePlan
+from edge_agent.agent.profiles import ProfileStore
+from edge_agent.agent.sources import stamps_by_arrival
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO
@@ -10,11 +13,8 @@ from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import OutboxLimits
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.profile import Profile
-from edge_agent.engine import ChannelPlan, SourcePlan
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.roster import Roster
-from edge_agent.profiles import ProfileStore
-from edge_agent.sources import stamps_by_arrival
 
 
 def alarm_budget(settings: AgentSettings, machine: MachineSection | None = None) -> AlarmBudget:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.booked import BookedChannel
+from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.files import is_log_mel
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
 from edge_agent.capture.log_mel_clips import LogMelClips

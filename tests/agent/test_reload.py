@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
+from edge_agent.agent.reload import compare
 from edge_agent.config.settings import AgentSettings
-from edge_agent.reload import compare
 
 BASE = """
 [[machine]]

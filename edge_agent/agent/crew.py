@@ -4,16 +4,16 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
+from edge_agent.agent.engine import Engine, SourcePlan
+from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.sources import is_live, source_opener
 from edge_agent.capture.block_queue import Arrival, BlockQueue
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.capture.runner import SourceChange, SourceRunner, SourceState
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import SourceSection
-from edge_agent.engine import Engine, SourcePlan
 from edge_agent.observe.health import Health, Kind, State
 from edge_agent.observe.metrics import Metrics
-from edge_agent.reporter import Reporter
-from edge_agent.sources import is_live, source_opener
 
 _log = logging.getLogger(__name__)
 

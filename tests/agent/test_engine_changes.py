@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_agent.agent.engine import ChannelPlan, Engine, SourcePlan
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.capture.source import Block
-from edge_agent.engine import ChannelPlan, Engine, SourcePlan
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy

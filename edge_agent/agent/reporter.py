@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_agent.agent.engine import WindowEvent
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.events import Data
 from edge_agent.delivery.fields import rfc3339
@@ -17,7 +18,6 @@ from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.alarm import AlarmPhase
 from edge_agent.detection.assessment import HealthAssessor
 from edge_agent.detection.explain import sentence
-from edge_agent.engine import WindowEvent
 from edge_agent.observe.health import ComponentReport, Health
 from edge_agent.observe.metrics import Metrics
 from edge_agent.pipeline.listener import Heard

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from edge_agent.booked import BookedChannel
+from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import Clock, SampleClock
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, Outcome, SampleLedger

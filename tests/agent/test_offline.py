@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.agent.offline import OfflineAnalyser
 from edge_agent.capture.files import InputError
 from edge_agent.inference.bundle import Bundle, load_bundle
-from edge_agent.offline import OfflineAnalyser
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.policy import Unscorable
 from edge_agent.signal.logmel import log_mel_db
