@@ -79,15 +79,15 @@ def gather(analyser: OfflineAnalyser, paths: Iterable[Path]) -> list[Recording]:
     files = list(paths)
     with Progress("listening", len(files)) as progress:
         for path in files:
-            parts: dict[str, list[tuple[WindowFeatures, LevelReading | None]]] = {}
+            parts: dict[str, list[tuple[WindowFeatures, LevelReading | None, float]]] = {}
             for item in analyser.recording(path):
                 own = parts.setdefault(item.name, [])
                 if item.rejected is None:
-                    own.append((item.window.features, item.window.level))
+                    own.append((item.window.features, item.window.level, item.window.start_s))
             for name, windows in parts.items():
                 if windows:
-                    features, levels = zip(*windows, strict=True)
-                    recordings.append(Recording(name, features, levels))
+                    features, levels, starts_s = zip(*windows, strict=True)
+                    recordings.append(Recording(name, features, levels, starts_s))
                 else:
                     print(f"{name}: too short to learn from, left out", file=sys.stderr)
             progress.advance()

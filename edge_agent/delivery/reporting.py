@@ -10,6 +10,7 @@ from edge_agent.delivery.result import (
     DetectorResult,
     Identity,
     InputFinding,
+    NearestNormal,
     ResultData,
 )
 from edge_agent.detection.features import WindowFeatures
@@ -60,6 +61,7 @@ def result_data(
 
 def anomaly_of(verdict: Verdict) -> Anomaly:
     """Score and explanation of a verdict."""
+    nearest = verdict.nearest_normal
     return Anomaly(
         score=verdict.score,
         threshold=verdict.threshold,
@@ -69,6 +71,7 @@ def anomaly_of(verdict: Verdict) -> Anomaly:
             for d in verdict.detectors
         ),
         bands=tuple(BandContribution(centre_hz=b.centre_hz, contribution=b.contribution) for b in verdict.bands),
+        nearest_normal=NearestNormal(recording=nearest.recording, start_s=nearest.start_s, distance=nearest.distance),
     )
 
 

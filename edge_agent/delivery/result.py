@@ -65,6 +65,18 @@ class BandContribution(WireModel):
     contribution: Finite
 
 
+class NearestNormal(WireModel):
+    """The normal recording that the window is most alike to, to listen to beside it.
+
+    `recording` is what commissioning was given, `start_s` the moment in it, null where nobody knows, `distance` 1 less
+    the cosine of what the encoder makes of both: 0 the same, 1 unrelated.
+    """
+
+    recording: Annotated[str, Field(max_length=4096)]
+    start_s: NonNegative | None
+    distance: Annotated[float, Field(allow_inf_nan=False, ge=0, le=2)]
+
+
 class Anomaly(WireModel):
     """The fused score with all that explains it; `percentile` is of the machine's own normal windows.
 
@@ -77,6 +89,7 @@ class Anomaly(WireModel):
     percentile: Percentile | None
     detectors: Annotated[tuple[DetectorResult, ...], Field(max_length=16)]
     bands: Annotated[tuple[BandContribution, ...], Field(max_length=64)]
+    nearest_normal: NearestNormal | None = None
 
     @model_validator(mode="after")
     def _calibrated_or_not(self) -> Anomaly:

@@ -24,8 +24,9 @@ from edge_agent.detection.held_out import (
     stretches,
 )
 from edge_agent.detection.input_health import InputBaseline
+from edge_agent.detection.likeness import UNKNOWN_START, UNNAMED, Likeness
 from edge_agent.detection.prior import TypePrior
-from edge_agent.detection.profile import MAX_EXEMPLARS, MAX_NAMES, ExpectedAlarms, Profile, short_name
+from edge_agent.detection.profile import FEW_EXEMPLARS, MAX_EXEMPLARS, MAX_NAMES, ExpectedAlarms, Profile, short_name
 from edge_agent.inference.manifest import BundleRef
 
 FloatArray = NDArray[np.float64]
@@ -89,7 +90,11 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     limit = fused_tail.value_at(math.log10(probability))
     _verify(values, held.recordings, limit, probability)
     low, high = fused_tail.alarms_per_week(limit, budget, correlation, rng)
-    exemplars, exemplar_clips = _exemplars(training, np.searchsorted(kept, owners))
+    likeness = _likeness(training, owners, kept, recordings)
+    # where the encoder has embeddings, spectra find the nearest normal of windows shorter than a patch only
+    exemplars, exemplar_clips = _exemplars(
+        training, np.searchsorted(kept, owners), MAX_EXEMPLARS if likeness is None else FEW_EXEMPLARS
+    )
     return Profile(
         machine_id=machine_id,
         machine_type=machine_type,
@@ -112,6 +117,7 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         state_spectra_db=_state_spectra(training),
         exemplars=exemplars,
         exemplar_clips=exemplar_clips,
+        likeness=likeness,
     )
 
 
@@ -181,12 +187,32 @@ def _state_spectra(training: TrainingSet) -> NDArray[np.float32]:
     return np.array([np.median(spectra[training.states == s], axis=0) for s in states], np.float32)
 
 
-def _exemplars(training: TrainingSet, clips: NDArray[np.int64]) -> tuple[NDArray[np.float16], NDArray[np.int32]]:
-    """Spectra of a spread-out choice of the windows whose clips the profile names, and the clip of each."""
+def _exemplars(
+    training: TrainingSet, clips: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.float16], NDArray[np.int32]]:
+    """Spectra of a spread-out choice of at most `most` windows whose clips the profile names, and the clip of each."""
     named = np.flatnonzero(clips < MAX_NAMES)
     spectra = np.array([statistics.shape(training.windows[i].log_mel_db) for i in named], np.float32)
-    chosen = np.sort(spread_choice(unit(spectra), MAX_EXEMPLARS))
+    chosen = np.sort(spread_choice(unit(spectra), most))
     return spectra[chosen].astype(np.float16), clips[named[chosen]].astype(np.int32)
+
+
+def _likeness(
+    training: TrainingSet, owners: NDArray[np.int64], kept: Sequence[int], recordings: Sequence[Recording]
+) -> Likeness | None:
+    """What tells this machine from others, with the names of the recordings that the profile keeps."""
+    places = np.searchsorted(kept, owners)
+    starts_s = [
+        start_s
+        for i in kept
+        for window, start_s in zip(recordings[i].windows, _starts_s(recordings[i]), strict=True)
+        if window.frames >= vetting.MIN_FRAMES
+    ]
+    return Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), starts_s)
+
+
+def _starts_s(recording: Recording) -> tuple[float, ...]:
+    return recording.starts_s or (UNKNOWN_START,) * len(recording.windows)
 
 
 def _baseline(recordings: Sequence[Recording], kept: Sequence[int]) -> InputBaseline:

@@ -61,11 +61,13 @@ class Recording:
         name: What the operator calls it: a file name, or the time of a live stretch.
         windows: Its windows, in order of time.
         levels: The input's level in each window; None where only log-mel frames exist.
+        starts_s: Where each window starts in the recording, seconds; empty where nobody knows.
     """
 
     name: str
     windows: tuple[WindowFeatures, ...]
     levels: tuple[LevelReading | None, ...]
+    starts_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a recording whose parts do not match."""
@@ -73,4 +75,9 @@ class Recording:
             raise DetectionError(
                 f"recording {self.name!r} has {len(self.windows)} windows and {len(self.levels)} levels; "
                 "it needs at least one window and one level for each"
+            )
+        if self.starts_s and len(self.starts_s) != len(self.windows):
+            raise DetectionError(
+                f"recording {self.name!r} has {len(self.windows)} windows and {len(self.starts_s)} starts; give "
+                "one for each, or none"
             )

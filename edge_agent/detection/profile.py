@@ -20,6 +20,7 @@ from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import BANDS
 from edge_agent.detection.fusion import Member
 from edge_agent.detection.input_health import InputBaseline
+from edge_agent.detection.likeness import Likeness
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.registry import DETECTORS
 from edge_agent.inference.arrays import read_npz
@@ -28,10 +29,12 @@ from edge_agent.inference.manifest import BundleRef
 
 MAX_PROFILE_BYTES = 512 * 1024
 MAX_EXEMPLARS = 16
+FEW_EXEMPLARS = 4
 MAX_NAMES = 200
 _MAX_NAME_LENGTH = 120
 _MAX_UNPACKED_BYTES = 4 << 20
 _METADATA = "metadata"
+_LIKENESS = "likeness."
 
 Name = Annotated[str, Field(max_length=_MAX_NAME_LENGTH)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -78,6 +81,7 @@ class Profile:
         state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.
         exemplars: `[n, 128]` level-removed spectra of normal windows, to find the nearest.
         exemplar_clips: `[n]`, for each its place in `clips`.
+        likeness: How the machine sounds to the encoder; None where it gives no embeddings.
     """
 
     machine_id: str
@@ -101,6 +105,7 @@ class Profile:
     state_spectra_db: NDArray[np.float32]
     exemplars: NDArray[np.float16]
     exemplar_clips: NDArray[np.int32]
+    likeness: Likeness | None = None
 
     def to_bytes(self) -> bytes:
         """The `.npz` file: arrays, and `metadata` as UTF-8 JSON in bytes."""
@@ -113,6 +118,8 @@ class Profile:
         for member in self.members:
             name = member.detector.name
             arrays |= {f"{name}.{key}": array for key, array in member.detector.to_arrays().items()}
+        if self.likeness is not None:
+            arrays |= {f"{_LIKENESS}{key}": array for key, array in self.likeness.to_arrays().items()}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
@@ -204,6 +211,10 @@ class _MemberMetadata(_Strict):
     tail: PredictiveTail
 
 
+_MADE = frozenset({"format", "members", "likeness_limit"})
+"""Fields of the metadata that are not the profile's own by the same name."""
+
+
 class _Metadata(_Strict):
     """What is no array."""
 
@@ -226,14 +237,16 @@ class _Metadata(_Strict):
     members: Annotated[tuple[_MemberMetadata, ...], Field(min_length=1, max_length=16)]
     fused_tail: PredictiveTail
     baseline: InputBaseline
+    likeness_limit: Annotated[float, Field(gt=0, le=2)] | None = None
 
     @classmethod
     def of(cls, profile: Profile) -> "_Metadata":
         members = tuple(
             _MemberMetadata(detector=m.detector.name, weight=m.weight, tail=m.tail) for m in profile.members
         )
-        same = {name: getattr(profile, name) for name in cls.model_fields if name not in {"format", "members"}}
-        return cls(members=members, **same)
+        same = {name: getattr(profile, name) for name in cls.model_fields if name not in _MADE}
+        limit = None if profile.likeness is None else profile.likeness.limit
+        return cls(members=members, likeness_limit=limit, **same)
 
     def profile(self, arrays: Mapping[str, NDArray[Any]]) -> Profile:
         members = tuple(Member(_detector(m.detector, arrays), m.tail, m.weight) for m in self.members)
@@ -242,14 +255,26 @@ class _Metadata(_Strict):
         spectra = require(arrays, "state_spectra_db", "profile", (None, BANDS)).astype(np.float32)
         if not len(exemplars) or not len(spectra) or places.min() < 0 or places.max() >= len(self.clips):
             raise DetectionError("exemplars do not match the clips; commission the machine again")
-        same = {name: getattr(self, name) for name in type(self).model_fields if name not in {"format", "members"}}
-        return Profile(members=members, state_spectra_db=spectra, exemplars=exemplars, exemplar_clips=places, **same)
+        likeness = None
+        if self.likeness_limit is not None:
+            likeness = Likeness.from_arrays(_below(_LIKENESS, arrays), self.likeness_limit, len(self.clips))
+        same = {name: getattr(self, name) for name in type(self).model_fields if name not in _MADE}
+        return Profile(
+            members=members,
+            state_spectra_db=spectra,
+            exemplars=exemplars,
+            exemplar_clips=places,
+            likeness=likeness,
+            **same,
+        )
 
 
 def _detector(name: str, arrays: Mapping[str, NDArray[Any]]) -> Detector:
     kind = DETECTORS.get(name)
     if kind is None:
         raise DetectionError(f"detector {name!r} is unknown to this agent; update it or commission again")
-    prefix = f"{name}."
-    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-    return kind.from_arrays(own)
+    return kind.from_arrays(_below(f"{name}.", arrays))
+
+
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}

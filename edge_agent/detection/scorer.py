@@ -13,7 +13,7 @@ from edge_agent.detection.input_health import check_input
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.detection.third_octave import ThirdOctaves
-from edge_agent.detection.verdict import DetectorVerdict, Verdict
+from edge_agent.detection.verdict import DetectorVerdict, NearestNormal, Verdict
 from edge_agent.signal.level import LevelReading
 
 FloatArray = NDArray[np.float64]
@@ -56,7 +56,6 @@ class MachineScorer:
         state = _nearest(self._states_db, spectrum_db)
         change_db = aligned(spectrum_db - self._states_db[state])
         health = check_input(window, level, profile.baseline)
-        nearest = profile.exemplar_clips[_nearest(self._exemplars_db, spectrum_db)]
         return Verdict(
             score=score,
             threshold=profile.threshold,
@@ -68,9 +67,22 @@ class MachineScorer:
             bands=band_contributions(parts, change_db, self._third_octaves),
             health=health,
             state=state,
-            nearest_normal=profile.clips[nearest],
+            nearest_normal=self._nearest_normal(window, spectrum_db),
             is_anomalous=score >= profile.threshold and not any(finding.blocking for finding in health),
         )
+
+    def _nearest_normal(self, window: WindowFeatures, spectrum_db: FloatArray) -> NearestNormal:
+        """By the encoder's ear; by the spectrum where it has none."""
+        profile = self.profile
+        if profile.likeness is not None:
+            found = profile.likeness.nearest(window.embeddings, profile.clips)
+            if found is not None:
+                return found
+        row = _nearest(self._exemplars_db, spectrum_db)
+        exemplar = self._exemplars_db[row]
+        lengths = float(np.linalg.norm(exemplar) * np.linalg.norm(spectrum_db))
+        cosine = float(exemplar @ spectrum_db) / lengths if lengths > 0 else 0.0
+        return NearestNormal(profile.clips[profile.exemplar_clips[row]], None, max(0.0, 1.0 - cosine))
 
 
 def _nearest(rows: FloatArray, value: FloatArray) -> int:

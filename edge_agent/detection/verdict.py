@@ -67,6 +67,22 @@ class BandContribution:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestNormal:
+    """The normal recording to listen to beside this window.
+
+    Attributes:
+        recording: Its name, as commissioning was given it.
+        start_s: Where in it the most alike window starts, seconds; None where nobody knows.
+        distance: 1 less the cosine to it: 0 the same, 1 unrelated. Of the encoder's embeddings, or of the level-removed
+            spectra where the model gives none.
+    """
+
+    recording: str
+    start_s: float | None
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What is said of one window.
 
@@ -79,7 +95,7 @@ class Verdict:
         bands: Third octaves, lowest first.
         health: What is wrong with the input.
         state: Number of the operating state that is nearest.
-        nearest_normal: Name of the commissioning recording that is most alike.
+        nearest_normal: The commissioning recording that is most alike.
         is_anomalous: Score at or above the threshold, and the input fit to tell.
     """
 
@@ -90,7 +106,7 @@ class Verdict:
     bands: tuple[BandContribution, ...]
     health: tuple[HealthFinding, ...]
     state: int
-    nearest_normal: str
+    nearest_normal: NearestNormal
     is_anomalous: bool
 
     @property

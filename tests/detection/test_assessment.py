@@ -5,7 +5,7 @@ import math
 import pytest
 
 from edge_agent.detection.assessment import NORMAL_EVIDENCE, HealthAssessment, HealthAssessor
-from edge_agent.detection.verdict import HealthCode, HealthFinding, Verdict
+from edge_agent.detection.verdict import HealthCode, HealthFinding, NearestNormal, Verdict
 
 DAY_NS = 86_400 * 1_000_000_000
 THRESHOLD = 4.0
@@ -14,8 +14,9 @@ THRESHOLD = 4.0
 def _verdict(score: float, *, blocked: bool = False) -> Verdict:
     finding = HealthFinding(HealthCode.DEAD, True, "dead")
     return Verdict(
-        score=score, threshold=THRESHOLD, percentile=50.0, detectors=(), bands=(), state=0, nearest_normal="",
-        health=(finding,) if blocked else (), is_anomalous=score >= THRESHOLD,
+        score=score, threshold=THRESHOLD, percentile=50.0, detectors=(), bands=(), state=0,
+        nearest_normal=NearestNormal("a.wav", None, 0.0), health=(finding,) if blocked else (),
+        is_anomalous=score >= THRESHOLD,
     )  # fmt: skip
 
 

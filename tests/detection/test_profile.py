@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.detection.embedding import MAX_BANK
 from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.likeness import MAX_ROWS
 from edge_agent.detection.profile import MAX_PROFILE_BYTES, Profile, short_name
 from edge_agent.detection.scorer import MachineScorer
 from tests.detection import sounds
@@ -44,7 +46,8 @@ def test_metadata_survives(profile: Profile) -> None:
 def test_the_largest_profile_stays_small(profile: Profile) -> None:
     rng = np.random.default_rng(0)
     arrays = {
-        "embedding.bank": rng.integers(-127, 128, (128, 128)).astype(np.int8),
+        "embedding.bank": _unit_rows(rng, MAX_BANK),
+        "likeness.bank": _unit_rows(rng, MAX_ROWS),
         "transient.precision": rng.normal(size=64 * 65 // 2).astype(np.float32),
         "embedding.density": rng.random(128).astype(np.float32),
     }
@@ -55,6 +58,11 @@ def test_the_largest_profile_stays_small(profile: Profile) -> None:
         kept = {n.filename[:-4]: np.load(archive.open(n), allow_pickle=False) for n in archive.infolist()}
     np.savez_compressed(buffer, allow_pickle=False, **{**kept, **arrays})
     assert len(buffer.getvalue()) < MAX_BYTES
+
+
+def _unit_rows(rng: np.random.Generator, count: int) -> np.ndarray:
+    rows = rng.normal(size=(count, 128))
+    return np.rint(127.0 * rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.int8)
 
 
 def test_a_killed_save_leaves_the_old_profile(

@@ -90,7 +90,7 @@ def test_a_stopped_machine_is_no_anomaly(scorer: MachineScorer) -> None:
 
 def test_the_nearest_normal_clip_is_named(scorer: MachineScorer) -> None:
     verdict = scorer.score(sounds.window(3000))  # the window of clip 3 itself
-    assert verdict.nearest_normal == "clip_003.wav"
+    assert verdict.nearest_normal.recording == "clip_003.wav"
 
 
 def test_the_sentence_names_band_change_and_rarity(scorer: MachineScorer) -> None:

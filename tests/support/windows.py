@@ -6,7 +6,7 @@ from edge_agent.agent.engine import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.alarm import AlarmMachine
 from edge_agent.detection.features import WindowFeatures
-from edge_agent.detection.verdict import DetectorVerdict, HealthCode, HealthFinding, Verdict
+from edge_agent.detection.verdict import DetectorVerdict, HealthCode, HealthFinding, NearestNormal, Verdict
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Candidate, Identity
 from edge_agent.pipeline.listener import Heard, MachineState
@@ -37,7 +37,7 @@ def verdict(score: float, *, blocked: bool = False) -> Verdict:
         bands=(),
         health=(dead,) if blocked else (),
         state=0,
-        nearest_normal="a.wav",
+        nearest_normal=NearestNormal("a.wav", 0.0, 0.1),
         is_anomalous=score >= THRESHOLD and not blocked,
     )
 
