@@ -27,9 +27,16 @@ MachineState = Literal["normal", "suspect", "alarm", "input_fault", "uncommissio
 """What one window says of its machine; `unknown` is a channel routed by identity that was not sure."""
 
 AlarmState = Literal[
-    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "shelved", "out_of_service"
+    "normal",
+    "unacknowledged",
+    "acknowledged",
+    "returned_unacknowledged",
+    "latched",
+    "suppressed",
+    "shelved",
+    "out_of_service",
 ]
-"""States of ANSI/ISA-18.2, and `latched` for an alarm that waits to be reset."""
+"""States of ANSI/ISA-18.2; docs/alarms.md says what leads from one to another."""
 
 _SCORED_STATES = ("normal", "suspect", "alarm")
 

@@ -14,7 +14,8 @@ MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned",
 """States of a window, as in the events."""
 
 ALARM_STATES = (
-    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "shelved", "out_of_service",
+    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "suppressed", "shelved",
+    "out_of_service",
 )  # fmt: skip
 """States of an alarm, as in the events."""
 

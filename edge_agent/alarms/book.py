@@ -1,0 +1,288 @@
+"""All alarms of one gateway, and everything that may happen to them. Pure: time and ids are handed in."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Condition, Kind, Severity
+from edge_agent.alarms.delay import NS_PER_S
+from edge_agent.alarms.errors import AlarmError
+from edge_agent.alarms.plant import PlantRules, PlantWatch
+from edge_agent.alarms.states import QUIET, Event, State, next_state
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRules:
+    """How alarms behave.
+
+    Attributes:
+        latch: Whether an alarm that is over waits for a person to reset it.
+        rejoin_s: A condition that comes back within this time goes on with its episode.
+        settle_s: ... and must then be off for this long to end, twice as long each time it comes back.
+        plant: When most machines at once are a plant event.
+    """
+
+    latch: bool = False
+    rejoin_s: float = 3600.0
+    settle_s: float = 120.0
+    plant: PlantRules = field(default_factory=PlantRules)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a person does to an alarm.
+
+    Attributes:
+        event: One of `BY_PEOPLE`.
+        operator: Who.
+        reason: Why.
+        until_ns: End of shelving, for that.
+    """
+
+    event: Event
+    operator: str | None = None
+    reason: str | None = None
+    until_ns: int | None = None
+
+
+class AlarmBook:
+    """Keeps every alarm's state. One thread at a time uses it.
+
+    Args:
+        rules: How alarms behave.
+        new_id: Makes the ids of episodes.
+        alarms: Those of a former life, to go on from.
+
+    >>> book = AlarmBook(AlarmRules(), new_id=lambda: "A1")
+    >>> key = AlarmKey(Kind.ANOMALY, "fan_1")
+    >>> (raised,) = book.observe(key, Condition(Severity.HIGH, "a whine at 3 kHz"), now_ns=0)
+    >>> raised.begun, raised.alarm.id, raised.alarm.state.value
+    (True, 'A1', 'unacknowledged')
+    >>> book.act(key, Action(Event.ACKNOWLEDGE, operator="anna"), now_ns=1).alarm.state.value
+    'acknowledged'
+    """
+
+    def __init__(self, rules: AlarmRules, new_id: Callable[[], str], alarms: Iterable[Alarm] = ()) -> None:
+        self._rules = rules
+        self._new_id = new_id
+        self._alarms = {alarm.key: alarm for alarm in alarms}
+        plant = self._alarms.get(PLANT)
+        self._plant = PlantWatch(rules.plant, plant.machines if plant is not None and plant.active else ())
+
+    def alarm(self, key: AlarmKey) -> Alarm:
+        """Where an alarm stands; one that never was is normal."""
+        return self._alarms.get(key) or Alarm(key)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Every alarm that ever was, in a fixed order."""
+        return tuple(self._alarms[key] for key in sorted(self._alarms))
+
+    def learning_frozen(self, machine: str) -> bool:
+        """Whether nothing may be learnt of a machine now: its sound or its input is not normal, or the plant's."""
+        return any(
+            alarm.active and (key.machine == machine or machine in alarm.machines)
+            for key, alarm in self._alarms.items()
+        )
+
+    def observe(
+        self, key: AlarmKey, condition: Condition | None, *, now_ns: int, suspect: bool = False
+    ) -> tuple[Change, ...]:
+        """Take what was heard.
+
+        Args:
+            key: Which alarm; not the plant's, which follows from the machines'.
+            condition: Why it is on, behind its delays; None while it is off.
+            now_ns: When.
+            suspect: For an anomaly that is off: whether one more odd window would raise it.
+
+        Returns:
+            What changed, each alarm at most once; first the plant's.
+        """
+        before = self.alarm(key)
+        changes = [self._condition(before, condition, now_ns)]
+        if key.kind is Kind.ANOMALY:
+            members = self._plant.update(key.machine, active=condition is not None, suspect=suspect, now_ns=now_ns)
+            changes += self._follow_plant(members, now_ns)
+        return _merged(changes)
+
+    def act(self, key: AlarmKey, action: Action, *, now_ns: int) -> Change:
+        """Do what a person asks for.
+
+        Raises:
+            AlarmError: It has no meaning in the alarm's state.
+        """
+        alarm = self.alarm(key)
+        state = next_state(alarm.state, action.event, active=alarm.active, latch=self._rules.latch)
+        if state is None:
+            raise AlarmError(f"{key} is {alarm.state.value}: {_WHY_NOT[action.event]}")
+        person = {"operator": action.operator, "reason": action.reason}
+        alarm = replace(alarm, state=state, changed_ns=now_ns, **person)  # type: ignore[arg-type]  # a dict has one value type
+        match action.event:
+            case Event.ACKNOWLEDGE:
+                alarm = replace(
+                    alarm,
+                    acknowledged_ns=now_ns,
+                    acknowledged_by=action.operator,
+                    acknowledged_severity=alarm.severity,
+                )
+            case Event.SHELVE:
+                if action.until_ns is None or action.until_ns <= now_ns:
+                    raise AlarmError(f"{key} can only be shelved until some time in the future")
+                alarm = replace(alarm, id=alarm.id or self._new_id(), shelved_until_ns=action.until_ns)
+            case Event.OUT_OF_SERVICE:
+                alarm = replace(alarm, id=alarm.id or self._new_id(), shelved_until_ns=None)
+            case _:
+                alarm = replace(alarm, shelved_until_ns=None)
+        return self._keep(alarm, action.event, annunciated=state is State.UNACKNOWLEDGED)
+
+    def label(self, key: AlarmKey, label: str, operator: str | None) -> Alarm:
+        """Keep what a person says that an episode was; its state stays.
+
+        Raises:
+            AlarmError: There never was an episode.
+        """
+        alarm = self.alarm(key)
+        if alarm.raised_ns is None:
+            raise AlarmError(f"{key} never was on: there is nothing to label")
+        alarm = replace(alarm, label=label, operator=operator)
+        self._alarms[key] = alarm
+        return alarm
+
+    def tick(self, now_ns: int) -> tuple[Change, ...]:
+        """End what ends by itself: shelving."""
+        over = [
+            alarm
+            for alarm in self._alarms.values()
+            if alarm.state is State.SHELVED and alarm.shelved_until_ns is not None and alarm.shelved_until_ns <= now_ns
+        ]
+        action = Action(Event.UNSHELVE, reason="the time is over")
+        return tuple(self.act(alarm.key, action, now_ns=now_ns) for alarm in over)
+
+    def forget(self, machines: Iterable[str]) -> tuple[Change, ...]:
+        """Machines that were configured away: what is on of theirs ends."""
+        gone = frozenset(machines)
+        keys = [key for key in self._alarms if key.machine in gone]
+        changes = [self._condition(self._alarms[key], None, self._alarms[key].changed_ns) for key in keys]
+        for key in keys:
+            del self._alarms[key]
+        return _merged(changes)
+
+    # From conditions to changes.
+
+    def _condition(self, alarm: Alarm, condition: Condition | None, now_ns: int) -> Change | None:
+        if condition is None:
+            if not alarm.active or not self._settled(alarm, now_ns):
+                return None
+            return self._move(replace(alarm, active=False, cleared_ns=now_ns), Event.CLEAR, now_ns)
+        if alarm.quiet_since_ns is not None:
+            alarm = replace(alarm, quiet_since_ns=None)
+            self._alarms[alarm.key] = alarm
+        if not alarm.active:
+            return self._raise(alarm, condition, now_ns)
+        grown = replace(alarm, machines=condition.machines)
+        if condition.severity > alarm.severity:
+            grown = replace(
+                grown, severity=condition.severity, text=condition.text, reraised=alarm.reraised + 1, active=True
+            )
+            return self._move(grown, Event.STEP_UP, now_ns)
+        if grown != alarm:
+            return self._keep(replace(grown, text=condition.text), Event.STEP_UP, annunciated=False)
+        return None
+
+    def _settled(self, alarm: Alarm, now_ns: int) -> bool:
+        """Whether a condition that is off was off for long enough: the longer, the more often it came back."""
+        if alarm.quiet_since_ns is None:
+            alarm = replace(alarm, quiet_since_ns=now_ns)
+            self._alarms[alarm.key] = alarm
+        rules = self._rules
+        needed_s = min(rules.settle_s * 2 ** min(alarm.returns - 1, 16), rules.rejoin_s) if alarm.returns else 0.0
+        return now_ns - (alarm.quiet_since_ns or 0) >= needed_s * NS_PER_S
+
+    def _raise(self, alarm: Alarm, condition: Condition, now_ns: int) -> Change:
+        rejoins = alarm.cleared_ns is not None and now_ns - alarm.cleared_ns <= self._rules.rejoin_s * NS_PER_S
+        alarm = replace(
+            alarm, active=True, cleared_ns=None, quiet_since_ns=None, text=condition.text, machines=condition.machines
+        )
+        if not rejoins:
+            put_aside = alarm.state in QUIET and alarm.raised_ns is None
+            alarm = replace(
+                alarm,
+                id=alarm.id if put_aside else self._new_id(),
+                severity=condition.severity,
+                raised_ns=now_ns,
+                reraised=0,
+                acknowledged_ns=None,
+                acknowledged_by=None,
+                acknowledged_severity=None,
+                label=None,
+                returns=0,
+            )
+            if alarm.state not in QUIET:
+                alarm = replace(alarm, operator=None, reason=None)
+            return self._move(alarm, Event.RAISE, now_ns, begun=True)
+        alarm = replace(
+            alarm,
+            reraised=alarm.reraised + 1,
+            returns=alarm.returns + 1,
+            severity=max(alarm.severity, condition.severity),
+        )
+        seen = alarm.acknowledged_severity
+        if alarm.state is State.NORMAL and seen is not None and alarm.severity <= seen:
+            # A person knows of it already: what flickers does not call them again.
+            return self._keep(replace(alarm, state=State.ACKNOWLEDGED, changed_ns=now_ns), Event.RAISE)
+        return self._move(alarm, Event.RAISE, now_ns)
+
+    def _move(self, alarm: Alarm, event: Event, now_ns: int, *, begun: bool = False) -> Change:
+        state = next_state(alarm.state, event, active=alarm.active, latch=self._rules.latch)
+        if state is None:
+            return self._keep(alarm, event, begun=begun)
+        told = state is State.UNACKNOWLEDGED and (
+            begun or alarm.state is not State.UNACKNOWLEDGED or event is Event.STEP_UP
+        )
+        return self._keep(replace(alarm, state=state, changed_ns=now_ns), event, begun=begun, annunciated=told)
+
+    def _keep(self, alarm: Alarm, event: Event, *, begun: bool = False, annunciated: bool = False) -> Change:
+        self._alarms[alarm.key] = alarm
+        return Change(alarm, event, begun, annunciated)
+
+    # The plant's event.
+
+    def _follow_plant(self, members: frozenset[str], now_ns: int) -> list[Change | None]:
+        plant = self.alarm(PLANT)
+        of_members = [self.alarm(AlarmKey(Kind.ANOMALY, name)) for name in sorted(members)]
+        if not members:
+            if not plant.active:
+                return []
+            condition = None
+        else:
+            severity = max((alarm.severity for alarm in of_members if alarm.active), default=Severity.MEDIUM)
+            names = tuple(sorted(members))
+            text = f"{len(names)} machines rose at once: {', '.join(names)}; look at the plant before the machines"
+            condition = Condition(severity, text[:2048], names)
+        changes: list[Change | None] = [self._condition(plant, condition, now_ns)]
+        if condition is None:
+            singles = [self.alarm(AlarmKey(Kind.ANOMALY, name)) for name in plant.machines]
+            changes += [self._move(a, Event.RELEASE, now_ns) for a in singles if a.state is State.SUPPRESSED]
+        else:
+            told = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
+            changes += [self._move(a, Event.SUPPRESS, now_ns) for a in of_members if a.state in told]
+        return changes
+
+
+_WHY_NOT = {
+    Event.ACKNOWLEDGE: "there is nothing to acknowledge",
+    Event.SHELVE: "put it back into service before it is shelved",
+    Event.UNSHELVE: "it is not shelved",
+    Event.OUT_OF_SERVICE: "it is out of service already",
+    Event.IN_SERVICE: "it is not out of service",
+}
+
+
+def _merged(changes: Iterable[Change | None]) -> tuple[Change, ...]:
+    """One change for each alarm, the last; what it began with is kept. The plant's comes first."""
+    last: dict[AlarmKey, Change] = {}
+    for change in changes:
+        if change is not None:
+            former = last.get(change.alarm.key)
+            begun = change.begun or (former is not None and former.begun)
+            last[change.alarm.key] = replace(change, begun=begun)
+    return tuple(sorted(last.values(), key=lambda change: change.alarm.key.kind is not Kind.PLANT_EVENT))

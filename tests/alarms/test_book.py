@@ -1,0 +1,170 @@
+"""Episodes from raise to clear: ids, severity, acknowledgement, shelving, restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_agent.alarms.alarm import AlarmKey, Kind, Severity
+from edge_agent.alarms.book import AlarmRules
+from edge_agent.alarms.errors import AlarmError
+from edge_agent.alarms.states import Event, State
+from tests.alarms.desk import FAN, Book, S
+
+
+def test_an_episode_has_one_id_and_is_announced_once() -> None:
+    desk = Book()
+    (raised,) = desk.on(0)
+    assert (raised.begun, raised.annunciated, raised.alarm.id, raised.alarm.raised_ns) == (True, True, "id1", 0)
+    assert desk.on(10) == desk.on(20) == ()
+    (cleared,) = desk.off(30)
+    assert (cleared.event, cleared.alarm.id, cleared.alarm.cleared_ns) == (Event.CLEAR, "id1", 30 * S)
+    assert cleared.alarm.state is State.RETURNED_UNACKNOWLEDGED
+    assert not cleared.annunciated
+    assert desk.off(40) == ()
+
+
+def test_a_new_episode_after_a_long_time_has_a_new_id() -> None:
+    desk = Book(AlarmRules(rejoin_s=100))
+    desk.on(0)
+    desk.off(10)
+    (again,) = desk.on(200)
+    assert (again.begun, again.alarm.id, again.alarm.reraised) == (True, "id2", 0)
+
+
+def test_what_comes_back_soon_goes_on_with_its_episode() -> None:
+    desk = Book(AlarmRules(rejoin_s=100))
+    desk.on(0)
+    desk.off(10)
+    (again,) = desk.on(60)
+    assert (again.begun, again.annunciated, again.alarm.id, again.alarm.reraised) == (False, True, "id1", 1)
+
+
+def test_what_a_person_has_seen_and_comes_back_no_worse_calls_them_no_more() -> None:
+    desk = Book()
+    desk.on(0, Severity.HIGH)
+    desk.act(Event.ACKNOWLEDGE, 5)
+    desk.off(10)
+    assert desk.state() == "normal"
+    (again,) = desk.on(60)
+    assert (desk.state(), again.annunciated, again.alarm.acknowledged_by) == ("acknowledged", False, "anna")
+
+
+def test_a_step_up_calls_again_even_if_acknowledged_and_a_step_down_does_nothing() -> None:
+    desk = Book()
+    desk.on(0)
+    desk.act(Event.ACKNOWLEDGE, 5)
+    (worse,) = desk.on(10, Severity.CRITICAL)
+    assert (worse.event, worse.annunciated, worse.alarm.state) == (Event.STEP_UP, True, State.UNACKNOWLEDGED)
+    assert (worse.alarm.severity, worse.alarm.reraised, worse.alarm.text) == (Severity.CRITICAL, 1, "critical at 10")
+    desk.act(Event.ACKNOWLEDGE, 15)
+    assert desk.on(20, Severity.MEDIUM) == ()
+    assert desk.book.alarm(FAN).severity is Severity.CRITICAL
+
+
+def test_latching() -> None:
+    desk = Book(AlarmRules(latch=True))
+    desk.on(0)
+    desk.act(Event.ACKNOWLEDGE, 5)
+    desk.off(10)
+    assert desk.state() == "latched"
+    assert desk.act(Event.ACKNOWLEDGE, 20).alarm.state is State.NORMAL
+
+
+def test_a_shelved_alarm_is_silent_until_its_time_is_over() -> None:
+    desk = Book()
+    desk.on(0)
+    shelved = desk.act(Event.SHELVE, 10, until_s=100).alarm
+    assert (shelved.state, shelved.shelved_until_ns, shelved.reason) == (State.SHELVED, 100 * S, "because")
+    assert not any(change.annunciated for change in desk.on(20, Severity.CRITICAL))
+    assert desk.book.tick(99 * S) == ()
+    (over,) = desk.book.tick(100 * S)
+    assert (over.annunciated, over.alarm.state, over.alarm.shelved_until_ns) == (True, State.UNACKNOWLEDGED, None)
+    assert over.alarm.severity is Severity.CRITICAL
+    assert desk.book.tick(101 * S) == ()
+
+
+def test_shelved_before_anything_is_wrong() -> None:
+    desk = Book()
+    put_aside = desk.act(Event.SHELVE, 0, until_s=100).alarm
+    (raised,) = desk.on(10)
+    assert (raised.annunciated, raised.alarm.state, raised.alarm.id) == (False, State.SHELVED, put_aside.id)
+    desk.off(20)
+    (over,) = desk.book.tick(100 * S)
+    assert (over.annunciated, over.alarm.state) == (False, State.NORMAL)
+
+
+def test_out_of_service_until_somebody_puts_it_back() -> None:
+    desk = Book()
+    desk.act(Event.OUT_OF_SERVICE, 0)
+    desk.on(10)
+    assert desk.book.tick(10**9 * S) == ()
+    assert desk.state() == "out_of_service"
+    assert desk.act(Event.IN_SERVICE, 20).annunciated
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (Event.ACKNOWLEDGE, "anomaly alarm of fan_1 is normal: there is nothing to acknowledge"),
+        (Event.UNSHELVE, "it is not shelved"),
+        (Event.IN_SERVICE, "it is not out of service"),
+        (Event.SHELVE, "until some time in the future"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(event: Event, message: str) -> None:
+    desk = Book()
+    with pytest.raises(AlarmError, match=message):
+        desk.act(event, 10, until_s=5)
+    assert desk.book.alarms() == ()
+
+
+def test_kinds_and_faults_of_one_machine_do_not_mix() -> None:
+    desk = Book()
+    hum, dead = (AlarmKey(Kind.INPUT_FAULT, "fan_1", fault) for fault in ("hum", "dead"))
+    desk.on(0, Severity.LOW, hum)
+    desk.act(Event.ACKNOWLEDGE, 1, hum)
+    (second,) = desk.on(2, Severity.MEDIUM, dead)
+    assert second.annunciated
+    assert [desk.state(key) for key in (FAN, hum, dead)] == ["normal", "acknowledged", "unacknowledged"]
+    assert len({alarm.id for alarm in desk.book.alarms()}) == 2
+
+
+def test_learning_freezes_while_anything_of_the_machine_is_wrong() -> None:
+    desk = Book()
+    assert not desk.book.learning_frozen("fan_1")
+    desk.on(0, key=AlarmKey(Kind.INPUT_FAULT, "fan_1", "muffled"))
+    desk.act(Event.SHELVE, 1, AlarmKey(Kind.INPUT_FAULT, "fan_1", "muffled"), until_s=1000)
+    assert desk.book.learning_frozen("fan_1")  # put aside by a person, and wrong all the same
+    assert not desk.book.learning_frozen("fan_2")
+    desk.off(10, key=AlarmKey(Kind.INPUT_FAULT, "fan_1", "muffled"))
+    assert not desk.book.learning_frozen("fan_1")
+
+
+def test_a_restart_goes_on_with_every_alarm() -> None:
+    before = Book()
+    before.on(0)
+    before.act(Event.ACKNOWLEDGE, 5)
+    after = Book(alarms=before.book.alarms(), first_id=50)
+    assert after.on(100) == ()
+    (cleared,) = after.off(110)
+    assert (cleared.alarm.id, cleared.alarm.state) == ("id1", State.NORMAL)
+
+
+def test_a_machine_that_is_configured_away_takes_its_alarms_with_it() -> None:
+    desk = Book()
+    desk.on(0)
+    (change,) = desk.book.forget(["fan_1", "other"])
+    assert (change.event, change.alarm.active) == (Event.CLEAR, False)
+    assert desk.book.alarms() == ()
+
+
+def test_a_label_is_kept_with_its_episode() -> None:
+    desk = Book()
+    with pytest.raises(AlarmError, match="never was on"):
+        desk.book.label(FAN, "bearing", "anna")
+    desk.on(0)
+    assert desk.book.label(FAN, "bearing", "anna").label == "bearing"
+    desk.off(10)
+    assert desk.book.alarm(FAN).label == "bearing"
+    desk.on(10_000)
+    assert desk.book.alarm(FAN).label is None
