@@ -18,9 +18,6 @@ from edge_agent.delivery.states import AlarmData, HealthData, SourceStateData, S
 Data = ResultData | AlarmData | HealthData | SourceStateData | StatusData
 DataT = TypeVar("DataT", ResultData, AlarmData, HealthData, SourceStateData, StatusData)
 
-_OPTIONAL: Final = ("file", "clip", "level_db_spl")
-"""Keys of a result that are left out where they do not apply."""
-
 _LIVE_TAIL: Final = b'"replayed":false}}'
 _REPLAYED_TAIL: Final = b'"replayed":true}}'
 
@@ -87,11 +84,6 @@ class Event(WireModel, Generic[DataT]):
 
     def to_json(self) -> bytes:
         """Serialise to UTF-8 JSON without spaces; keys that do not apply are left out."""
-        data = self.data
-        if isinstance(data, ResultData):
-            unset = {name for name in _OPTIONAL if getattr(data, name) is None}
-            if unset:
-                return self.model_dump_json(exclude={"data": unset}).encode()
         return self.model_dump_json().encode()
 
 
@@ -152,14 +144,14 @@ def as_replayed(payload: bytes) -> bytes:
 
 def json_schema(kind: EventKind) -> dict[str, Any]:
     """JSON Schema (2020-12) of a whole event of one kind, as it is on the wire."""
-    model = _MODELS[kind]
     schema = _EVENTS[kind].model_json_schema(mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["$id"] = kind.schema_uri
     schema["title"] = f"{kind.value} event"
     schema["properties"]["type"]["const"] = kind.event_type
     schema["properties"]["dataschema"]["const"] = kind.schema_uri
-    data = schema["$defs"][model.__name__]
-    data["required"] = [name for name in data["properties"] if name not in _OPTIONAL]
+    model = _MODELS[kind]
+    always = [name for name, field in model.model_fields.items() if field.exclude_if is None]
+    schema["$defs"][model.__name__]["required"] = always
     schema["required"] = list(schema["properties"])
     return schema

@@ -21,6 +21,7 @@ from edge_agent.delivery.fields import (
     Timestamp,
     Ulid,
     WireModel,
+    left_out,
 )
 
 MachineState = Literal["normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown"]
@@ -96,7 +97,7 @@ class Anomaly(WireModel):
     percentile: Percentile | None
     detectors: Annotated[tuple[DetectorResult, ...], Field(max_length=16)]
     bands: Annotated[tuple[BandContribution, ...], Field(max_length=64)]
-    nearest_normal: NearestNormal | None = None
+    nearest_normal: NearestNormal | None = left_out()
 
     @model_validator(mode="after")
     def _calibrated_or_not(self) -> Anomaly:
@@ -164,9 +165,9 @@ class ResultData(WireModel):
     input_health: Annotated[tuple[InputFinding, ...], Field(max_length=32)]
     bundle: BundleRef
     clock_synced: bool
-    file: Annotated[str, Field(max_length=4096)] | None = None
-    clip: Count | None = None
-    level_db_spl: Finite | None = None
+    file: Annotated[str, Field(max_length=4096)] | None = left_out()
+    clip: Count | None = left_out()
+    level_db_spl: Finite | None = left_out()
     replayed: bool = False
 
     @model_validator(mode="after")

@@ -68,7 +68,13 @@ def test_a_result_has_exactly_the_agreed_keys() -> None:
         "machine", "window_start", "window_s", "coverage", "level_dbfs", "identity", "anomaly", "state", "alarm",
         "input_health", "bundle", "clock_synced", "replayed",
     }  # fmt: skip
-    assert set(event["data"]["anomaly"]) == {"score", "threshold", "percentile", "detectors", "bands"}
+    assert set(event["data"]["anomaly"]) == {
+        "score",
+        "threshold",
+        "percentile",
+        "detectors",
+        "bands",
+    }  # and what applies
     assert set(event["data"]["identity"]) == {"label", "confidence", "top"}
     assert set(event["data"]["bundle"]) == {"name", "version", "sha256"}
 
