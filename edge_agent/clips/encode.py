@@ -1,0 +1,64 @@
+"""From samples to the bytes of a clip, and back."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from edge_agent.clips.errors import ClipError
+
+SAMPLE_RATE_HZ = 16_000
+
+
+def flac_bytes(samples: NDArray[np.int16]) -> bytes:
+    """A FLAC file of mono samples `[n]` at 16 kHz, 16 bits: lossless.
+
+    >>> found = flac_bytes(np.array([1, -2, 3], np.int16))
+    >>> soundfile.read(io.BytesIO(found), dtype="int16")[0].tolist()
+    [1, -2, 3]
+    """
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def read_flac(path: Path) -> NDArray[np.int16]:
+    """The samples `[n]` of a clip.
+
+    Raises:
+        ClipError: It is no such file.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            if (file.format, file.samplerate, file.channels) != ("FLAC", SAMPLE_RATE_HZ, 1):
+                raise ClipError(f"{path}: {file.format}, {file.samplerate} Hz, {file.channels} channels; no clip")
+            samples: NDArray[np.int16] = file.read(dtype="int16")
+            return samples
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ClipError(f"{path}: cannot be read ({error}); delete the clip") from error
+
+
+def log_mel_bytes(
+    window_db: NDArray[np.float32], *, first_frame: int, machine: str, name: str, roll_db: NDArray[np.float32]
+) -> bytes:
+    """An `.npz` that `edge-agent replay` reads, for sites that keep no audio.
+
+    Args:
+        window_db: The window's frames `[frames, 128]`, dB; stored as float16.
+        first_frame: Its first frame on the stream's grid, so that a replay cuts the same patches.
+        machine: Which machine.
+        name: The clip's id.
+        roll_db: All frames `[frames, 128]`, what was before and after the window included.
+    """
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        log_mel_db=window_db[None].astype(np.float16),
+        machine_id=np.array([machine]),
+        name=np.array([name]),
+        first_frame=np.array([first_frame], np.int64),
+        roll_db=roll_db.astype(np.float16),
+    )
+    return file.getvalue()
