@@ -39,6 +39,7 @@ bench:
 	@tools/bootstrap test
 	$(BIN)/python -m benchmarks.speed.replay
 	$(BIN)/python -m benchmarks.speed.startup
+	$(BIN)/python -m benchmarks.speed.live
 	$(BIN)/python -m benchmarks.speed.simulate
 	$(BIN)/python -m benchmarks.detection.must_show
 

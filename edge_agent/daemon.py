@@ -189,8 +189,9 @@ class Daemon:
         """Take what arrived, and score what is complete."""
         for arrival in self._queue.take(timeout_s):
             self._crew.accept(arrival)
-        for event in self._engine.drain():
-            self._reporter.window(event)
+        with self._reporter.together():
+            for event in self._engine.drain():
+                self._reporter.window(event)
         self._health.beat(SCORER, now_s=self._now_s())
         self._crew.show()
         if self._now_s() - self._pinged_s >= _PING_EVERY_S and self._health.live(now_s=self._now_s()).ok:
@@ -253,8 +254,9 @@ class Daemon:
         self._engine.stopping()
         self._crew.stop(self._round)
         self._queue.close()
-        for event in self._engine.stop():
-            self._reporter.window(event)
+        with self._reporter.together():
+            for event in self._engine.stop():
+                self._reporter.window(event)
         if self._uplink is not None:
             self._uplink.stop()
         if self._http is not None:

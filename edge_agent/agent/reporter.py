@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from edge_agent.agent.engine import WindowEvent
@@ -76,6 +77,18 @@ class Reporter:
     def hears(self, machines_of: Mapping[str, tuple[str, ...]]) -> None:
         """The machines heard by each source, from now on."""
         self._machines_of = machines_of
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is told within is written to the disk together."""
+        if self._intake is None:
+            yield
+            return
+        with self._intake.gather():
+            yield
+            waiting, started_s = self._intake.held, time.perf_counter()
+        if waiting:
+            self._metrics.stage_took("store", time.perf_counter() - started_s)
 
     def window(self, event: WindowEvent) -> None:
         """A window is finished."""

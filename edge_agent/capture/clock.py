@@ -13,6 +13,9 @@ NS_PER_S = 1_000_000_000
 TIMESYNC_FLAG = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd once it has set the clock."""
 
+SYNCED_ASKED_EVERY_NS = NS_PER_S
+"""How often the machine is asked whether its wall clock is synchronised; every event of every channel wants to know."""
+
 DRIFT_WINDOW_NS = 60 * NS_PER_S
 """How often the sample clock is fitted to the monotonic clock again: 100 ppm of drift is 6 ms by then."""
 
@@ -54,7 +57,9 @@ class SystemClock:
     ) -> None:
         self._monotonic_ns = monotonic_ns
         self._wall_time_ns = wall_time_ns
-        self._is_synced = is_synced or system_clock_is_synced
+        self._ask_synced = is_synced or system_clock_is_synced
+        self._synced = False
+        self._asked_ns: int | None = None
         self._wall_minus_monotonic_ns = 0
         self.reanchor()
 
@@ -71,8 +76,11 @@ class SystemClock:
         return monotonic_ns + self._wall_minus_monotonic_ns
 
     def is_synced(self) -> bool:
-        """Whether the wall clock follows a time server now."""
-        return self._is_synced()
+        """Whether the wall clock follows a time server now, or did within the last second."""
+        now_ns = self._monotonic_ns()
+        if self._asked_ns is None or now_ns - self._asked_ns >= SYNCED_ASKED_EVERY_NS:
+            self._synced, self._asked_ns = self._ask_synced(), now_ns
+        return self._synced
 
     def step_ns(self) -> int:
         """How far the machine's wall clock stands from the anchored one: what `reanchor` would move."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
@@ -12,6 +15,12 @@ from edge_agent.delivery.outbox import Outbox
 
 MAX_HELD = 1000
 """Events held in memory; at 10 s a window more than two hours of one machine."""
+
+
+GATHER_S = 0.04
+"""Longest time that an event is held for others to be stored with it."""
+
+_TOGETHER = 64
 
 
 class Intake:
@@ -24,21 +33,50 @@ class Intake:
         outbox: Where events go.
         on_accepted: Called after an event is on the disk; wakes the publisher.
         max_held: Most events held.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, outbox: Outbox, on_accepted: Callable[[], None], *, max_held: int = MAX_HELD) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        on_accepted: Callable[[], None],
+        *,
+        max_held: int = MAX_HELD,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._outbox = outbox
         self._on_accepted = on_accepted
         self._max_held = max_held
         self._lock = threading.Lock()
         self._held: deque[Message] = deque()
         self._given_up = 0
+        self._clock = clock
+        self._gathering = False
+        self._store_at_s = 0.0
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Store what is submitted within together: one wait for the disk, of up to some milliseconds, serves many.
+
+        No alarm waits, and nothing else for longer than `GATHER_S` while others come; at the end all are stored.
+        """
+        self._gathering, self._store_at_s = True, self._clock() + GATHER_S
+        try:
+            yield
+        finally:
+            self._gathering = False
+            self.retry()
 
     def submit(self, message: Message) -> bool:
         """Hand over an event; True when it is on the disk, False when it is held."""
         with self._lock:
             self._held.append(message)
-            stored = self._store_held()
+            can_wait = self._gathering and message.priority is not Priority.ALARM
+            if can_wait and self._clock() < self._store_at_s:
+                stored = False
+            else:
+                stored = self._store_held()
+                self._store_at_s = self._clock() + GATHER_S
             while len(self._held) > self._max_held:
                 self._give_one_up()
         return stored
@@ -61,7 +99,10 @@ class Intake:
     def _store_held(self) -> bool:
         stored = 0
         try:
-            while self._held:
+            while together := tuple(islice(self._held, _TOGETHER)):
+                if len(together) > 1 and self._put_all(together):
+                    stored += len(together)
+                    continue
                 try:
                     self._outbox.put(self._held[0])
                 except DeliveryError as error:
@@ -73,6 +114,16 @@ class Intake:
         finally:
             if stored:
                 self._on_accepted()
+        return True
+
+    def _put_all(self, together: tuple[Message, ...]) -> bool:
+        """Store several at once; False where that failed, and each is to be tried alone."""
+        try:
+            self._outbox.put_all(together)
+        except DeliveryError:
+            return False
+        for _ in together:
+            self._held.popleft()
         return True
 
     def _alarm_first(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -106,6 +106,13 @@ class Outbox(Protocol):
             DeliveryError: It was not accepted; worth trying again unless `Failure.CLOSED` or `TOO_LARGE`.
         """
 
+    def put_all(self, messages: Sequence[Message]) -> None:
+        """Accept events together, which is cheaper than one by one; all are kept when this returns.
+
+        Raises:
+            DeliveryError: Not all were accepted, perhaps none; `put` each of them, which repeats none.
+        """
+
     def read(
         self, priority: Priority, *, after_seq: int, through_seq: int | None = None, limit: int
     ) -> tuple[Row, ...]:
@@ -177,6 +184,11 @@ class MemoryOutbox:
             self._bytes += size
             self._payload_bytes += len(message.payload)
             self._accepted += 1
+
+    def put_all(self, messages: Sequence[Message]) -> None:
+        """Accept events one by one."""
+        for message in messages:
+            self.put(message)
 
     def read(
         self, priority: Priority, *, after_seq: int, through_seq: int | None = None, limit: int

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,6 +72,15 @@ class SqliteOutbox:
         with self._lock:
             self._attempt(f"store event {message.event_id}", lambda db: self._insert_with_room(db, message))
 
+    def put_all(self, messages: Sequence[Message]) -> None:
+        """Accept events in one transaction, with one wait for the disk; all or none.
+
+        Raises:
+            DeliveryError: None was accepted.
+        """
+        with self._lock:
+            self._attempt(f"store {len(messages)} events", lambda db: self._insert_together(db, messages))
+
     def read(
         self, priority: Priority, *, after_seq: int, through_seq: int | None = None, limit: int
     ) -> tuple[Row, ...]:
@@ -103,7 +112,7 @@ class SqliteOutbox:
 
         def forget(db: sqlite3.Connection) -> None:
             gone: list[tuple[int, int]] = []
-            with _transaction(db):
+            with _lazily(db), _transaction(db):
                 for seq in wanted:
                     gone += db.execute("SELECT priority, length(payload) FROM outbox WHERE seq = ?", seq).fetchall()
                     db.execute("DELETE FROM outbox WHERE seq = ?", seq)
@@ -217,8 +226,19 @@ class SqliteOutbox:
                     raise
                 self._make_room(db, message)
 
+    def _insert_together(self, db: sqlite3.Connection, messages: Sequence[Message]) -> None:
+        with _transaction(db):
+            added = [message for n, message in enumerate(messages) if self._add(db, message, self._last_seq + 1 + n)]
+        self._last_seq += len(messages)
+        self._book_added(added)
+
     def _insert(self, db: sqlite3.Connection, message: Message) -> None:
-        seq = self._last_seq + 1
+        if self._add(db, message, self._last_seq + 1):
+            self._last_seq += 1
+            self._book_added([message])
+
+    def _add(self, db: sqlite3.Connection, message: Message, seq: int) -> bool:
+        """Write one row; False where its id is there already."""
         values = (
             seq, message.event_id, message.topic, message.payload, int(message.priority),
             message.retain, message.occurred_ns, message.clock_synced,
@@ -227,8 +247,10 @@ class SqliteOutbox:
             f"INSERT INTO outbox (seq, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING",
             values,
         ).rowcount
-        if inserted:
-            self._last_seq = seq
+        return inserted > 0
+
+    def _book_added(self, messages: Iterable[Message]) -> None:
+        for message in messages:
             self._rows[message.priority] += 1
             self._payload_bytes += len(message.payload)
             self._accepted += 1
@@ -309,6 +331,19 @@ class SqliteOutbox:
 
     def _count(self, failure: Failure) -> None:
         self._errors[failure] = self._errors.get(failure, 0) + 1
+
+
+@contextlib.contextmanager
+def _lazily(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit without waiting for the disk: what is undone by a power cut happens again, an event is sent once more.
+
+    The next commit that waits covers these, too; the file is whole either way (WAL).
+    """
+    db.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA synchronous=FULL")
 
 
 @contextlib.contextmanager

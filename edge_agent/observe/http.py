@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import socket
 import threading
@@ -113,13 +114,14 @@ class HttpServer:
             log_config=None,
             log_level="warning",
             access_log=False,
+            date_header=False,
             server_header=False,
             proxy_headers=False,
             limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_IDLE_TIMEOUT_S,
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @property
@@ -138,7 +140,7 @@ class HttpServer:
 
     def stop(self, timeout_s: float = 3.0) -> bool:
         """Stop answering; True when the thread has ended."""
-        self._server.should_exit = True
+        self._server.leave()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         self._socket.close()
@@ -146,6 +148,30 @@ class HttpServer:
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])
+
+
+class _Server(uvicorn.Server):
+    """Waits for requests and for its end, where uvicorn's own looks ten times a second whether that has come.
+
+    What it does besides at each look, the date of its headers and a limit of requests, is not asked for here.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until `leave`."""
+        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        if not self.should_exit:
+            await self._leaving.wait()
+
+    def leave(self) -> None:
+        """End, from any thread."""
+        self.should_exit = True
+        if self._loop is not None and self._leaving is not None:
+            self._loop.call_soon_threadsafe(self._leaving.set)
 
 
 def _listen(host: str, port: int) -> socket.socket:

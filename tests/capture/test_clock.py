@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.capture.clock import (
     NS_PER_S,
+    SYNCED_ASKED_EVERY_NS,
     SampleClock,
     SystemClock,
     VirtualClock,
@@ -74,6 +75,16 @@ def test_virtual_clock_stands_until_moved_and_never_goes_back() -> None:
     assert (clock.wall_ns(), clock.wall_ns(), clock.is_synced()) == (7, 7, False)
     with pytest.raises(ValueError, match="cannot go back"):
         clock.advance(-1)
+
+
+def test_the_machine_is_asked_once_a_second_whether_it_is_synchronised() -> None:
+    now_ns, answers = 0, iter([False, True])
+    clock = SystemClock(lambda: now_ns, lambda: 0, lambda: next(answers))
+    assert not clock.is_synced()
+    now_ns = SYNCED_ASKED_EVERY_NS - 1
+    assert not clock.is_synced()
+    now_ns = SYNCED_ASKED_EVERY_NS
+    assert clock.is_synced() and clock.is_synced()
 
 
 def test_timesync_flag_means_synchronised(tmp_path: Path) -> None:

@@ -57,6 +57,20 @@ def test_what_was_put_comes_back_whole_and_in_order(outbox: Outbox) -> None:
     assert outbox.last_seq > rows[-1].seq
 
 
+def test_several_are_put_together_and_none_twice(outbox: Outbox) -> None:
+    first, *others = [samples.result_message(f"m{i}") for i in range(4)]
+    outbox.put(first)
+    outbox.put_all([first, *others])
+    assert ids(outbox, Priority.RESULT) == [message.event_id for message in (first, *others)]
+    later = samples.result_message("later")
+    outbox.put(later)
+    rows = outbox.read(Priority.RESULT, after_seq=0, limit=10)
+    assert [row.seq for row in rows] == sorted({row.seq for row in rows})
+    assert rows[-1].message == later and outbox.last_seq == rows[-1].seq
+    assert outbox.stats().accepted == 5
+    assert outbox.stats().payload_bytes == sum(len(row.message.payload) for row in rows)
+
+
 def test_a_range_is_read_by_its_limits(outbox: Outbox) -> None:
     for _ in range(6):
         outbox.put(samples.result_message())

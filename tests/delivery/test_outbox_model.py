@@ -42,6 +42,12 @@ class OutboxMachine(RuleBasedStateMachine):
         self.outbox.put(message)
         self.model.append(message)
 
+    @rule(priorities=st.lists(st.sampled_from(Priority), max_size=5))
+    def put_together(self, priorities: list[Priority]) -> None:
+        messages = [MAKERS[priority]() for priority in priorities]
+        self.outbox.put_all(messages)
+        self.model += messages
+
     @rule(index=st.integers(0, 50))
     def put_again(self, index: int) -> None:
         if self.model:

@@ -40,6 +40,21 @@ def test_every_commit_is_durable(tmp_path: Path) -> None:
     outbox.close()
 
 
+def test_the_disk_is_waited_for_once_for_all_that_is_put_together_and_not_for_what_is_forgotten(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    db = outbox._db
+    assert db is not None
+    said: list[str] = []
+    db.set_trace_callback(lambda statement: said.append(statement.split("(")[0]))
+    outbox.put_all([samples.result_message() for _ in range(40)])
+    assert [each for each in said if not each.startswith("INSERT")] == ["BEGIN IMMEDIATE", "COMMIT"]
+    rows = outbox.read(Priority.RESULT, after_seq=0, limit=10)
+    said.clear()
+    outbox.delete(row.seq for row in rows)
+    assert (said[0], said[-2:]) == ("PRAGMA synchronous=NORMAL", ["COMMIT", "PRAGMA synchronous=FULL"])
+    outbox.close()
+
+
 def test_the_file_keeps_its_cap(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path, OutboxLimits(max_bytes=256 * 1024, reserve_bytes=4096))

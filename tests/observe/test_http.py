@@ -7,8 +7,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -119,6 +121,23 @@ def test_a_stopped_server_frees_its_port() -> None:
     again = HttpServer(create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0)), port=port)
     assert again.port == port
     again.stop()
+
+
+def test_a_server_that_nobody_asks_does_nothing(agent: Agent) -> None:
+    agent.get("/livez")
+    before = _switches_of_threads()
+    time.sleep(1)
+    assert max(now - before.get(task, now) for task, now in _switches_of_threads().items()) <= 2
+
+
+def _switches_of_threads() -> dict[str, int]:
+    """How often each thread of this process but the caller's own began to wait."""
+    found = {}
+    for task in Path("/proc/self/task").iterdir():
+        if int(task.name) != threading.get_native_id():
+            said = (task / "status").read_text()
+            found[task.name] = int(said.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return found
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -100,12 +100,21 @@ class PulseServer:
             self.process.wait()
 
     @contextmanager
-    def playing(self, microphone: str, samples: npt.NDArray[np.float32]) -> Iterator[None]:
-        """Play samples, `[n]` or `[n, channels]`, at the server's rate into a sink; ends with the block."""
+    def playing(self, microphone: str, samples: npt.NDArray[np.float32], *, latency_ms: int = 50) -> Iterator[None]:
+        """Play samples, `[n]` or `[n, channels]`, at the server's rate into a sink; ends with the block.
+
+        A sink hands on what it hears in pieces as small as its player's latency asks for; real devices do not.
+        """
         sound = self.directory / f"{microphone}.raw"
         sound.write_bytes(samples.astype("<f4").tobytes())
         command = self._client("pacat", "--playback", f"--device={microphone}", "--format=float32le")
-        command += [f"--rate={self.rate_hz}", f"--channels={self.channels}", "--latency-msec=50", "--raw", str(sound)]
+        command += [
+            f"--rate={self.rate_hz}",
+            f"--channels={self.channels}",
+            f"--latency-msec={latency_ms}",
+            "--raw",
+            str(sound),
+        ]
         with subprocess.Popen(command, env=self._environment) as player:
             try:
                 yield
