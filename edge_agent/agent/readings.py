@@ -1,12 +1,13 @@
 """Snapshots of other packages in the words that the metrics read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.ledger import LedgerSnapshot
+from edge_agent.delivery.errors import Failure
 from edge_agent.delivery.mqtt import PublisherStats
 from edge_agent.delivery.outbox import OutboxStats
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import Counts, DeliveryReading, LedgerReading, OutboxReading
 
 
 def ledger_readings(snapshots: Iterable[LedgerSnapshot]) -> list[LedgerReading]:
@@ -33,7 +34,7 @@ def outbox_reading(stats: OutboxStats, now_ns: int) -> OutboxReading:
         payload_bytes=stats.payload_bytes,
         accepted=stats.accepted,
         dropped=tuple((reason.value, count) for reason, count in stats.dropped.items()),
-        errors=tuple((failure.value, count) for failure, count in stats.errors.items()),
+        errors=_by_reason(stats.errors),
         files_set_aside=stats.files_set_aside,
         oldest_age_s=0.0 if oldest is None else max(0.0, (now_ns - oldest) / NS_PER_S),
     )
@@ -46,6 +47,11 @@ def delivery_reading(stats: PublisherStats) -> DeliveryReading:
         connects=stats.connects,
         published=stats.published,
         replayed=stats.replayed,
-        failed=tuple((failure.value, count) for failure, count in stats.failed),
+        failed=_by_reason(dict(stats.failed)),
         in_flight=stats.in_flight,
     )
+
+
+def _by_reason(counts: Mapping[Failure, int]) -> Counts:
+    """Every reason, at 0 from the start: `increase()` does not see the first step of a series that begins with it."""
+    return tuple((failure.value, counts.get(failure, 0)) for failure in Failure)

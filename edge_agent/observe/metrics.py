@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from edge_agent.observe.collectors import DeliveryCollector, IntakeCollector, LedgerCollector, OutboxCollector
 from edge_agent.observe.health import State
@@ -44,6 +44,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        ProcessCollector(namespace="edge_agent", registry=registry)  # CPU, memory and open files of the agent itself
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"edge_agent_{name}", text, labels, registry=registry)

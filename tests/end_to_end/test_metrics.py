@@ -1,12 +1,7 @@
 """The running agent's metrics: every family moves in a run with faults, promtool finds nothing, Prometheus scrapes."""
 
-import json
-import shutil
 import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,14 +9,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import Agent, running
-from tests.support.broker import Broker, free_port, needs_mosquitto, wait_until
-
-PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+from tests.support.broker import Broker, needs_mosquitto, wait_until
+from tests.support.prometheus import PROMTOOL, needs_prometheus, prometheus
 
 pytestmark = [
     pytest.mark.end_to_end,
     needs_mosquitto,
-    pytest.mark.skipif(PROMETHEUS is None or PROMTOOL is None, reason="prometheus and promtool are not installed"),
+    needs_prometheus,
 ]
 
 STILL = {
@@ -118,45 +112,16 @@ def test_promtool_finds_nothing(faulty: Agent) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@contextmanager
-def _prometheus(directory: Path, target_port: int) -> Iterator[int]:
-    assert PROMETHEUS is not None
-    port = free_port()
-    directory.mkdir()
-    (directory / "prometheus.yml").write_text(
-        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: edge-agent\n  static_configs:\n"
-        f'  - targets: ["127.0.0.1:{target_port}"]\n',
-        encoding="utf-8",
-    )
-    command = [PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _query(port: int, expression: str) -> list[dict[str, object]]:
-    query = urllib.parse.urlencode({"query": expression})
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}", timeout=5) as response:
-            return list(json.load(response)["data"]["result"])
-    except OSError:
-        return []
-
-
 @pytest.mark.parametrize("expression", ["edge_agent_windows_total > 0"])
 def test_a_real_prometheus_scrapes_it(faulty: Agent, tmp_path: Path, expression: str) -> None:
-    with _prometheus(tmp_path / "prometheus", faulty.http_port) as port:
-        wait_until(lambda: bool(_query(port, expression)), 30.0, expression)
-        assert [series["value"][1] for series in _query(port, "up")] == ["1"]  # type: ignore[index]  # JSON
+    with prometheus(tmp_path / "prometheus", faulty.http_port) as server:
+        wait_until(lambda: bool(server.query(expression)), 30.0, expression)
+        assert [series.value for series in server.query("up")] == [1.0]
         balance = (
             "sum(edge_agent_samples_captured_total) - sum(edge_agent_samples_scored_total) "
             "- sum(edge_agent_samples_skipped_total) - sum(edge_agent_samples_lost_total) "
             "- sum(edge_agent_samples_pending)"
         )
-        assert [series["value"][1] for series in _query(port, balance)] == ["0"]  # type: ignore[index]  # JSON
-        windows = _query(port, 'edge_agent_windows_total{machine="pump_1",state="alarm"}')
-        assert [float(series["value"][1]) > 0 for series in windows] == [True]  # type: ignore[index]  # JSON
+        assert [series.value for series in server.query(balance)] == [0.0]
+        windows = server.query('edge_agent_windows_total{machine="pump_1",state="alarm"}')
+        assert [series.value > 0 for series in windows] == [True]

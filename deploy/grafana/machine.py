@@ -1,0 +1,100 @@
+"""Dashboard *One machine*: what a maintenance person asks after an alarm."""
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from deploy.grafana.panels import BAD, FINE, WORTH_A_LOOK, board, lines, number, steps, timeline
+from deploy.grafana.states import ALARM_STATES, index_of_state, named
+
+_M = 'instance=~"$instance",machine="$machine"'
+
+
+def machine() -> build.Dashboard:
+    """Score, level and alarms of one machine."""
+    return (
+        board("Machine sound: one machine", "edge-agent-machine", "One machine over time", per="machine")
+        .with_panel(
+            number(
+                "Score / threshold",
+                f"max(edge_agent_window_score{{{_M}}} / edge_agent_window_threshold{{{_M}}})",
+                "Above 1 the last window was anomalous.",
+                limits=steps((None, FINE), (0.8, WORTH_A_LOOK), (1, BAD)),
+            )
+        )
+        .with_panel(
+            number(
+                "Percentile of its own normals",
+                f"max(edge_agent_window_percentile_ratio{{{_M}}})",
+                "Where the last window lies among what was learnt.",
+                unit="percentunit",
+                limits=steps((None, FINE), (0.95, WORTH_A_LOOK), (0.999, BAD)),
+                width=5,
+            )
+        )
+        .with_panel(
+            number(
+                "Alarms in 7 days",
+                f"sum(increase(edge_agent_alarms_raised_total{{{_M}}}[7d]))",
+                "The budget is about one false alarm a week.",
+                limits=steps((None, FINE), (1, WORTH_A_LOOK), (5, BAD)),
+            )
+        )
+        .with_panel(
+            number(
+                "Seconds since the last window",
+                f"time() - max(edge_agent_window_last_scored_timestamp_seconds{{{_M}}})",
+                "Grows when the machine is no longer heard.",
+                unit="s",
+                limits=steps((None, FINE), (30, WORTH_A_LOOK), (120, BAD)),
+                width=5,
+            )
+        )
+        .with_panel(
+            number(
+                "Windows that tell nothing, 1 h",
+                f'sum(increase(edge_agent_windows_total{{{_M},state=~"input_fault|unknown|uncommissioned"}}[1h]))'
+                f" / sum(increase(edge_agent_windows_total{{{_M}}}[1h]))",
+                "Input faults, unknown machine, not commissioned.",
+                unit="percentunit",
+                limits=steps((None, FINE), (0.05, WORTH_A_LOOK), (0.5, BAD)),
+                width=6,
+            )
+        )
+        .with_panel(
+            lines(
+                "Anomaly score",
+                [(f"edge_agent_window_score{{{_M}}}", "score"), (f"edge_agent_window_threshold{{{_M}}}", "threshold")],
+                "Score of each window and the threshold that its false-alarm budget sets.",
+                width=24,
+                height=9,
+                least=0,
+            )
+        )
+        .with_panel(
+            timeline(
+                "Alarm",
+                index_of_state("edge_agent_alarm_state", _M, "machine", ALARM_STATES),
+                "{{machine}}",
+                "State of the alarm (ISA-18.2).",
+                named(ALARM_STATES),
+            )
+        )
+        .with_panel(
+            lines(
+                "Windows by what they said",
+                [(f"sum by (state) (rate(edge_agent_windows_total{{{_M}}}[5m])) * 60", "{{state}}")],
+                "Windows a minute.",
+                stacked=True,
+            )
+        )
+        .with_panel(
+            lines(
+                "Level",
+                [
+                    (f"edge_agent_window_level_dbfs{{{_M}}}", "dBFS"),
+                    (f"edge_agent_window_level_db_spl{{{_M}}}", "dB SPL"),
+                ],
+                "The level is no part of the score; dB SPL where the channel is calibrated.",
+                unit="dB",
+            )
+        )
+    )
