@@ -3,8 +3,9 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from edge_agent.agent.offline import OfflineAnalyser
 from edge_agent.agent.progress import Progress
@@ -12,8 +13,9 @@ from edge_agent.capture.files import expand
 from edge_agent.commands import options
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
-from edge_agent.detection.features import Recording, WindowFeatures
+from edge_agent.detection.features import STATE_NAME, Recording, WindowFeatures
 from edge_agent.detection.profile import Profile
+from edge_agent.detection.states import OperatingState
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
 from edge_agent.signal.level import LevelReading
@@ -23,9 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--machine", required=True, metavar="ID", help="the machine to learn")
     parser.add_argument("--type", default="generic", metavar="TYPE", help="kind of machine: fan, pump, valve, ...")
-    parser.add_argument(
-        "--from", dest="paths", nargs="+", required=True, metavar="PATH", help=f"its normal sound: {options.PATH_HELP}"
-    )
+    add_sounds(parser, required=True)
     parser.add_argument(
         "--false-alarms-per-week",
         type=options.positive,
@@ -34,7 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="accepted false alarms (default: 1)",
     )
     parser.add_argument(
-        "--states", type=options.at_least(1), default=1, metavar="N", help="operating states to expect (default: 1)"
+        "--states",
+        type=options.at_least(1),
+        default=1,
+        metavar="N",
+        help="operating states to look for where none is named (default: 1)",
     )
     options.add_channel(parser)
     options.add_bundle(parser)
@@ -48,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     budget = AlarmBudget(false_alarms_per_week=arguments.false_alarms_per_week)
     bundle = options.open_bundle(arguments)
     analyser = OfflineAnalyser(bundle, WindowShape(), channels=options.channel_choice(arguments))
-    recordings = gather(analyser, expand(arguments.paths))
+    recordings = gather(analyser, arguments.sounds)
     prior = type_prior(bundle, arguments.type)
     if prior.name != arguments.type:
         print(f"the bundle knows no type {arguments.type!r}: using {prior.name!r}", file=sys.stderr)
@@ -69,16 +73,66 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def gather(analyser: OfflineAnalyser, paths: Iterable[Path]) -> list[Recording]:
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Paths whose sound shows one operating state; `state` is None where nobody named it."""
+
+    state: str | None
+    paths: tuple[str, ...]
+
+
+def add_sounds(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """`--from PATH...`, and `--state NAME` for those that follow it; both any number of times."""
+    parser.add_argument(
+        "--state", action=_StateAction, metavar="NAME", help="operating state of the --from that follow"
+    )
+    parser.add_argument(
+        "--from",
+        dest="sounds",
+        nargs="+",
+        action=_FromAction,
+        required=required,
+        default=[],
+        metavar="PATH",
+        help=f"its normal sound: {options.PATH_HELP}",
+    )
+
+
+class _StateAction(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if not STATE_NAME.fullmatch(str(values)):
+            parser.error(f"argument --state: {values!r}: 1-64 of A-Z a-z 0-9 _ . -, a letter or digit first")
+        namespace.state = values
+
+
+class _FromAction(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        paths = (values,) if isinstance(values, str) else tuple(str(value) for value in values or ())
+        namespace.sounds = [*namespace.sounds, Sounds(namespace.state, paths)]
+
+
+def gather(analyser: OfflineAnalyser, sounds: Iterable[Sounds]) -> list[Recording]:
     """The scorable windows of every recording, in order; one without any is left out, with a word.
 
     Raises:
         InputError: A file cannot be used.
     """
     recordings: list[Recording] = []
-    files = list(paths)
+    files = [(part.state, path) for part in sounds for path in expand(part.paths)]
     with Progress("listening", len(files)) as progress:
-        for path in files:
+        for state, path in files:
             parts: dict[str, list[tuple[WindowFeatures, LevelReading | None, float]]] = {}
             for item in analyser.recording(path):
                 own = parts.setdefault(item.name, [])
@@ -87,7 +141,7 @@ def gather(analyser: OfflineAnalyser, paths: Iterable[Path]) -> list[Recording]:
             for name, windows in parts.items():
                 if windows:
                     features, levels, starts_s = zip(*windows, strict=True)
-                    recordings.append(Recording(name, features, levels, starts_s))
+                    recordings.append(Recording(name, features, levels, starts_s, state))
                 else:
                     print(f"{name}: too short to learn from, left out", file=sys.stderr)
             progress.advance()
@@ -105,8 +159,19 @@ def describe(profile: Profile) -> list[str]:
             else ""
         ),
         f"type {profile.machine_type}, prior {profile.prior_name}",
-        f"operating states: {len(profile.state_spectra_db)}",
+        f"operating states: {_states(profile.states)}",
         f"threshold {profile.threshold:.2f} for {profile.budget.false_alarms_per_week:g} false alarms per week",
         f"expected false alarms per week: {expected.per_week:.2g} ({expected.low:.2g} to {expected.high:.2g}, 90 %)",
     ]
-    return lines + [f"left out: {reason}" for reason in profile.trimmed]
+    lines += [f"left out: {reason}" for reason in profile.trimmed]
+    return lines + [f"warning: {warning}" for warning in profile.warnings]
+
+
+def _states(states: Sequence[OperatingState]) -> str:
+    """How many, and what each rests on."""
+    named = [
+        f"{state.name} ({state.windows} windows{'' if state.tail else ', calibrated with the others'})"
+        for state in states
+        if state.name is not None
+    ]
+    return ", ".join(named) if len(states) > 1 else (states[0].name or "1")

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection import statistics, vetting
+from edge_agent.detection import statistics, verify, vetting
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.calibration import PredictiveTail, neighbour_correlation
 from edge_agent.detection.detector import TrainingSet
@@ -26,14 +27,25 @@ from edge_agent.detection.held_out import (
 from edge_agent.detection.input_health import InputBaseline
 from edge_agent.detection.likeness import UNKNOWN_START, UNNAMED, Likeness
 from edge_agent.detection.prior import TypePrior
-from edge_agent.detection.profile import FEW_EXEMPLARS, MAX_EXEMPLARS, MAX_NAMES, ExpectedAlarms, Profile, short_name
+from edge_agent.detection.profile import (
+    FEW_EXEMPLARS,
+    MAX_EXEMPLARS,
+    MAX_NAMES,
+    MAX_SENTENCE,
+    ExpectedAlarms,
+    Profile,
+    short_name,
+)
+from edge_agent.detection.states import OperatingState, States, states_of
 from edge_agent.inference.manifest import BundleRef
+from edge_agent.signal.level import LevelReading
 
 FloatArray = NDArray[np.float64]
 
 MAX_WINDOWS = 20_000
 CALIBRATED_WINDOWS = 55
-_MISCALIBRATED = 1e-3
+STATE_TAIL_RECORDINGS = 10
+"""A state that so many recordings (or stretches of one) show has a calibration of its own."""
 
 
 def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the contract of docs/architecture.md
@@ -61,7 +73,8 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         bundle: The bundle that the prior and the embeddings are from.
         budget: The false alarms that the operator accepts.
         created_ns: Wall time now, nanoseconds since 1970.
-        max_states: How many operating states the recordings may show.
+        max_states: How many operating states to look for where the recordings name none; with 1, recordings of two
+            states are refused as they may be of two machines.
         seed: Of the folds and of the noise; the same seed gives the same profile.
 
     Returns:
@@ -71,30 +84,22 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         CommissioningError: The recordings cannot teach what is normal; the message says why and the mend.
     """
     rng = np.random.default_rng(seed)
-    total = len(recordings)
     names = [short_name(recording.name) for recording in recordings]
-    outliers = _unfit(recordings)
-    vetting.check_allowance(outliers, names, total)
-    kept = _without(range(total), outliers)
-    training, owners = _training_set(recordings, kept, names, max_states)
-    held = cross_validate(training, prior, rng)
-    odd = vetting.score_outliers(held, owners, prior)
-    if odd:
-        outliers += odd
-        vetting.check_allowance(outliers, names, total)
-        kept = _without(kept, outliers)
-        training, owners = _training_set(recordings, kept, names, max_states)
-        held = cross_validate(training, prior, rng)
-    fused_tail, correlation, values = _calibrate(held, prior)
+    lesson, held, outliers = _vetted(recordings, names, prior, max_states, rng)
+    training, states = lesson.training, lesson.states
+    fused_tail, correlation, values, known = _calibrate(held, prior)
+    operating_states = _operating_states(states, values, known, held.recordings, fused_tail)
     probability = budget.window_probability(correlation)
     limit = fused_tail.value_at(math.log10(probability))
-    _verify(values, held.recordings, limit, probability)
+    tails = [operating_states[s].tail or fused_tail for s in states.numbers[known].tolist()]
+    log10_tails = np.array([tail.log10_tail(v) for tail, v in zip(tails, values[known].tolist(), strict=True)])
+    verify.refuse_miscalibration(log10_tails, probability)
     low, high = fused_tail.alarms_per_week(limit, budget, correlation, rng)
-    likeness = _likeness(training, owners, kept, recordings)
+    provisional = len(training.windows) < CALIBRATED_WINDOWS
+    places = np.searchsorted(lesson.kept, lesson.owners)
+    likeness = Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), lesson.starts_s)
     # where the encoder has embeddings, spectra find the nearest normal of windows shorter than a patch only
-    exemplars, exemplar_clips = _exemplars(
-        training, np.searchsorted(kept, owners), MAX_EXEMPLARS if likeness is None else FEW_EXEMPLARS
-    )
+    exemplars, exemplar_clips = _exemplars(training, places, MAX_EXEMPLARS if likeness is None else FEW_EXEMPLARS)
     return Profile(
         machine_id=machine_id,
         machine_type=machine_type,
@@ -102,18 +107,22 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         prior_digest=prior.digest,
         bundle=bundle,
         created_ns=created_ns,
-        recordings=len(kept),
+        recordings=len(lesson.kept),
         windows=len(training.windows),
-        clips=tuple(names[i] for i in kept[:MAX_NAMES]),
-        trimmed=tuple(f"{names[o.recording]}: {o.reason}" for o in outliers[:MAX_NAMES]),
-        provisional=len(training.windows) < CALIBRATED_WINDOWS,
+        clips=tuple(names[i] for i in lesson.kept[:MAX_NAMES]),
+        trimmed=tuple(f"{names[o.recording]}: {o.reason}"[:MAX_SENTENCE] for o in outliers[:MAX_NAMES]),
+        warnings=verify.warnings_of(
+            training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional
+        ),
+        provisional=provisional,
         budget=budget,
         threshold=-math.log10(probability),
         expected=ExpectedAlarms(budget.alarms_per_week(probability, correlation), low, high),
         correlation=correlation,
         members=fit_members(training, prior, held, rng),
         fused_tail=fused_tail,
-        baseline=_baseline(recordings, kept),
+        states=operating_states,
+        baseline=InputBaseline.fit(training.windows, lesson.levels),
         state_spectra_db=_state_spectra(training),
         exemplars=exemplars,
         exemplar_clips=exemplar_clips,
@@ -121,8 +130,68 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     )
 
 
-def _unfit(recordings: Sequence[Recording]) -> list[vetting.Outlier]:
-    """Recordings that need no detector to be refused."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lesson:
+    """The usable windows of the recordings that are kept.
+
+    Attributes:
+        kept: Places of the recordings, rising.
+        training: Their windows.
+        owners: `[n]`, the place of each window's recording.
+        levels: `[n]`, the level of each window.
+        starts_s: `[n]`, where each starts in its recording.
+        states: Their operating states.
+    """
+
+    kept: tuple[int, ...]
+    training: TrainingSet
+    owners: NDArray[np.int64]
+    levels: tuple[LevelReading | None, ...]
+    starts_s: tuple[float, ...]
+    states: States
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], kept: Sequence[int], max_states: int) -> "_Lesson":
+        """Gather; raises `CommissioningError` where too little is left, or the states are not as expected."""
+        usable = [
+            (window, level, start_s, i)
+            for i in kept
+            for window, level, start_s in zip(
+                recordings[i].windows, recordings[i].levels, _starts_s(recordings[i]), strict=True
+            )
+            if window.frames >= vetting.MIN_FRAMES
+        ]
+        if len(usable) < MIN_RECORDINGS:
+            raise CommissioningError(
+                f"only {len(usable)} usable windows are left; give at least half a minute of normal sound, "
+                "better ten minutes"
+            )
+        windows, levels, starts_s, places = zip(*usable, strict=True)
+        owners = np.array(places, np.int64)
+        states = states_of(windows, owners, recordings, max_states)
+        training = TrainingSet(windows, stretches(owners), states.numbers)
+        return cls(tuple(kept), training, owners, levels, starts_s, states)
+
+    def without(
+        self, outliers: Sequence[vetting.Outlier], recordings: Sequence[Recording], max_states: int
+    ) -> "_Lesson":
+        """The lesson of the other recordings."""
+        left_out = {outlier.recording for outlier in outliers}
+        return self.of(recordings, [i for i in self.kept if i not in left_out], max_states)
+
+    def state_of(self, recording: int) -> int:
+        """The state that most windows of a recording show."""
+        return int(np.argmax(np.bincount(self.states.numbers[self.owners == recording])))
+
+
+def _vetted(
+    recordings: Sequence[Recording],
+    names: Sequence[str],
+    prior: TypePrior,
+    max_states: int,
+    rng: np.random.Generator,
+) -> tuple[_Lesson, HeldOut, list[vetting.Outlier]]:
+    """What can be learnt from, its held-out scores, and what was left out."""
     windows = sum(len(recording.windows) for recording in recordings)
     if not 3 <= windows <= MAX_WINDOWS:
         raise CommissioningError(
@@ -132,33 +201,35 @@ def _unfit(recordings: Sequence[Recording]) -> list[vetting.Outlier]:
     silent = vetting.silent_recordings(recordings)
     if len(silent) == len(recordings):
         raise CommissioningError(f"nothing to learn from: {silent[0].reason}")
-    seen = {outlier.recording for outlier in silent}
-    audible = [i for i in range(len(recordings)) if i not in seen]
-    loud = vetting.level_outliers([recordings[i] for i in audible])
-    return silent + [vetting.Outlier(audible[o.recording], o.reason) for o in loud]
+    outliers = list(silent)
+    vetting.check_allowance(outliers, names, len(recordings))
+    unheard = {outlier.recording for outlier in silent}
+    copies = [copy for copy in vetting.copies(recordings) if copy.recording not in unheard]
+    left_out = unheard | {copy.recording for copy in copies}
+    kept = [i for i in range(len(recordings)) if i not in left_out]
+    if max_states == 1 and all(recording.state is None for recording in recordings):
+        early = vetting.start_up(recordings, kept)
+        outliers += early
+        vetting.check_allowance(outliers, names, len(recordings))
+        kept = [i for i in kept if i not in {outlier.recording for outlier in early}]
+    lesson = _Lesson.of(recordings, kept, max_states)
+    loud = vetting.level_outliers([recordings[i] for i in lesson.kept], [lesson.state_of(i) for i in lesson.kept])
+    if loud:
+        outliers += [vetting.Outlier(lesson.kept[o.recording], o.reason) for o in loud]
+        vetting.check_allowance(outliers, names, len(recordings))
+        lesson = lesson.without(outliers, recordings, max_states)
+    held = cross_validate(lesson.training, prior, rng)
+    odd = [o for o in vetting.score_outliers(held, lesson.owners, prior) if not recordings[o.recording].trusted]
+    if odd:
+        outliers += odd
+        vetting.check_allowance(outliers, names, len(recordings))
+        lesson = lesson.without(outliers, recordings, max_states)
+        held = cross_validate(lesson.training, prior, rng)
+    return lesson, held, outliers + copies
 
 
-def _without(places: Sequence[int] | range, outliers: Sequence[vetting.Outlier]) -> list[int]:
-    left_out = {outlier.recording for outlier in outliers}
-    return [i for i in places if i not in left_out]
-
-
-def _training_set(
-    recordings: Sequence[Recording], kept: Sequence[int], names: Sequence[str], max_states: int
-) -> tuple[TrainingSet, NDArray[np.int64]]:
-    """The usable windows, and for each the place of its recording in `recordings`."""
-    pairs = [(w, i) for i in kept for w in recordings[i].windows if w.frames >= vetting.MIN_FRAMES]
-    if len(pairs) < MIN_RECORDINGS:
-        raise CommissioningError(
-            f"only {len(pairs)} usable windows are left; give at least half a minute of normal sound, "
-            "better ten minutes"
-        )
-    windows, owners = tuple(w for w, _ in pairs), np.array([i for _, i in pairs], np.int64)
-    states = vetting.operating_states(windows, [names[i] for i in owners], max_states)
-    return TrainingSet(windows, stretches(owners), states), owners
-
-
-def _calibrate(held: HeldOut, prior: TypePrior) -> tuple[PredictiveTail, float, FloatArray]:
+def _calibrate(held: HeldOut, prior: TypePrior) -> tuple[PredictiveTail, float, FloatArray, NDArray[np.bool_]]:
+    """The distribution of the fused values, their correlation, the values, and which of them are known."""
     values = fused_values(held, prior)
     known = np.isfinite(values)
     if not held.log_scores or not known.any():
@@ -166,19 +237,28 @@ def _calibrate(held: HeldOut, prior: TypePrior) -> tuple[PredictiveTail, float, 
     tail = PredictiveTail.fit(
         values[known], held.recordings[known], prior_spread=FUSED_SPREAD, prior_strength=FUSED_SPREAD_STRENGTH
     )
-    return tail, neighbour_correlation(values[known], held.recordings[known]), values[known]
+    return tail, neighbour_correlation(values[known], held.recordings[known]), values, known
 
 
-def _verify(values: FloatArray, recordings: NDArray[np.int64], limit: float, probability: float) -> None:
-    """Refuse a threshold that held-out normal sound exceeds far more often than promised."""
-    above = int((values >= limit).sum())
-    n = len(values)
-    chance = 1.0 - sum(math.comb(n, k) * probability**k * (1.0 - probability) ** (n - k) for k in range(above))
-    if above > 1 and chance < _MISCALIBRATED:
-        raise CommissioningError(
-            f"{above} of {n} held-out normal windows would be anomalous where {probability * n:.1f} were expected: the "
-            "sound differs too much from recording to recording; record longer, in all its normal ways of working"
-        )
+def _operating_states(
+    states: States,
+    values: FloatArray,
+    known: NDArray[np.bool_],
+    recordings: NDArray[np.int64],
+    common: PredictiveTail,
+) -> tuple[OperatingState, ...]:
+    """Each state with a calibration of its own where enough recordings show it; few lean on what all states share."""
+    found = []
+    for number, name in enumerate(states.names):
+        own = states.numbers == number
+        tail = None
+        heard = own & known
+        if len(states.names) > 1 and len(np.unique(recordings[heard])) >= STATE_TAIL_RECORDINGS:
+            tail = PredictiveTail.fit(
+                values[heard], recordings[heard], prior_spread=common.spread, prior_strength=FUSED_SPREAD_STRENGTH
+            )
+        found.append(OperatingState(name, int(own.sum()), tail))
+    return tuple(found)
 
 
 def _state_spectra(training: TrainingSet) -> NDArray[np.float32]:
@@ -197,25 +277,5 @@ def _exemplars(
     return spectra[chosen].astype(np.float16), clips[named[chosen]].astype(np.int32)
 
 
-def _likeness(
-    training: TrainingSet, owners: NDArray[np.int64], kept: Sequence[int], recordings: Sequence[Recording]
-) -> Likeness | None:
-    """What tells this machine from others, with the names of the recordings that the profile keeps."""
-    places = np.searchsorted(kept, owners)
-    starts_s = [
-        start_s
-        for i in kept
-        for window, start_s in zip(recordings[i].windows, _starts_s(recordings[i]), strict=True)
-        if window.frames >= vetting.MIN_FRAMES
-    ]
-    return Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), starts_s)
-
-
 def _starts_s(recording: Recording) -> tuple[float, ...]:
     return recording.starts_s or (UNKNOWN_START,) * len(recording.windows)
-
-
-def _baseline(recordings: Sequence[Recording], kept: Sequence[int]) -> InputBaseline:
-    pairs = [pair for i in kept for pair in zip(recordings[i].windows, recordings[i].levels, strict=True)]
-    pairs = [(window, level) for window, level in pairs if window.frames >= vetting.MIN_FRAMES]
-    return InputBaseline.fit([window for window, _ in pairs], [level for _, level in pairs])

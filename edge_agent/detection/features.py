@@ -1,6 +1,7 @@
 """What detectors see of one window."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from edge_agent.signal.level import LevelReading
 FloatArray = NDArray[np.float32]
 
 BANDS = 128
+STATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +64,16 @@ class Recording:
         windows: Its windows, in order of time.
         levels: The input's level in each window; None where only log-mel frames exist.
         starts_s: Where each window starts in the recording, seconds; empty where nobody knows.
+        state: The operating state that it shows, where a person named it.
+        trusted: Whether a person listened and vouches for it: it is not left out for sounding odd.
     """
 
     name: str
     windows: tuple[WindowFeatures, ...]
     levels: tuple[LevelReading | None, ...]
     starts_s: tuple[float, ...] = ()
+    state: str | None = None
+    trusted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a recording whose parts do not match."""
@@ -80,4 +86,8 @@ class Recording:
             raise DetectionError(
                 f"recording {self.name!r} has {len(self.windows)} windows and {len(self.starts_s)} starts; give "
                 "one for each, or none"
+            )
+        if self.state is not None and not STATE_NAME.fullmatch(self.state):
+            raise DetectionError(
+                f"operating state {self.state!r}: 1-64 of A-Z a-z 0-9 _ . -, a letter or digit first; choose another"
             )

@@ -23,6 +23,8 @@ from edge_agent.detection.input_health import InputBaseline
 from edge_agent.detection.likeness import Likeness
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.registry import DETECTORS
+from edge_agent.detection.states import MAX_STATES, OperatingState
+from edge_agent.detection.verify import MAX_WARNINGS
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
@@ -31,12 +33,14 @@ MAX_PROFILE_BYTES = 512 * 1024
 MAX_EXEMPLARS = 16
 FEW_EXEMPLARS = 4
 MAX_NAMES = 200
+MAX_SENTENCE = 500
 _MAX_NAME_LENGTH = 120
 _MAX_UNPACKED_BYTES = 4 << 20
 _METADATA = "metadata"
 _LIKENESS = "likeness."
 
 Name = Annotated[str, Field(max_length=_MAX_NAME_LENGTH)]
+Sentence = Annotated[str, Field(max_length=MAX_SENTENCE)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -70,6 +74,7 @@ class Profile:
         windows: How many windows.
         clips: Names of the recordings, at most 200.
         trimmed: Recordings left out, each with the reason.
+        warnings: What a person should know of the calibration, one sentence each.
         provisional: Rests on too little sound to be trusted for long.
         budget: Accepted false alarms, and how windows become an alarm.
         threshold: A score at or above it is anomalous.
@@ -77,6 +82,7 @@ class Profile:
         correlation: Of the scores of neighbouring windows.
         members: Detectors with their calibration.
         fused_tail: Distribution of the fused value.
+        states: The operating states.
         baseline: The input's condition.
         state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.
         exemplars: `[n, 128]` level-removed spectra of normal windows, to find the nearest.
@@ -94,6 +100,7 @@ class Profile:
     windows: int
     clips: tuple[str, ...]
     trimmed: tuple[str, ...]
+    warnings: tuple[str, ...]
     provisional: bool
     budget: AlarmBudget
     threshold: float
@@ -101,6 +108,7 @@ class Profile:
     correlation: float
     members: tuple[Member, ...]
     fused_tail: PredictiveTail
+    states: tuple[OperatingState, ...]
     baseline: InputBaseline
     state_spectra_db: NDArray[np.float32]
     exemplars: NDArray[np.float16]
@@ -211,14 +219,20 @@ class _MemberMetadata(_Strict):
     tail: PredictiveTail
 
 
-_MADE = frozenset({"format", "members", "likeness_limit"})
+class _StateMetadata(_Strict):
+    name: Id | None
+    windows: Annotated[int, Field(ge=1, le=100_000_000)]
+    tail: PredictiveTail | None
+
+
+_MADE = frozenset({"format", "members", "states", "likeness_limit"})
 """Fields of the metadata that are not the profile's own by the same name."""
 
 
 class _Metadata(_Strict):
     """What is no array."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     machine_id: Id
     machine_type: Id
     prior_name: Id
@@ -228,7 +242,8 @@ class _Metadata(_Strict):
     recordings: Annotated[int, Field(ge=1, le=1_000_000)]
     windows: Annotated[int, Field(ge=1, le=100_000_000)]
     clips: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES)]
-    trimmed: Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=MAX_NAMES)]
+    trimmed: Annotated[tuple[Sentence, ...], Field(max_length=MAX_NAMES)]
+    warnings: Annotated[tuple[Sentence, ...], Field(max_length=MAX_WARNINGS)]
     provisional: bool
     budget: AlarmBudget
     threshold: Annotated[float, Field(gt=0, le=1e6)]
@@ -236,6 +251,7 @@ class _Metadata(_Strict):
     correlation: Annotated[float, Field(ge=0, lt=1)]
     members: Annotated[tuple[_MemberMetadata, ...], Field(min_length=1, max_length=16)]
     fused_tail: PredictiveTail
+    states: Annotated[tuple[_StateMetadata, ...], Field(min_length=1, max_length=MAX_STATES)]
     baseline: InputBaseline
     likeness_limit: Annotated[float, Field(gt=0, le=2)] | None = None
 
@@ -244,23 +260,30 @@ class _Metadata(_Strict):
         members = tuple(
             _MemberMetadata(detector=m.detector.name, weight=m.weight, tail=m.tail) for m in profile.members
         )
+        states = tuple(_StateMetadata(name=s.name, windows=s.windows, tail=s.tail) for s in profile.states)
         same = {name: getattr(profile, name) for name in cls.model_fields if name not in _MADE}
         limit = None if profile.likeness is None else profile.likeness.limit
-        return cls(members=members, likeness_limit=limit, **same)
+        return cls(members=members, states=states, likeness_limit=limit, **same)
 
     def profile(self, arrays: Mapping[str, NDArray[Any]]) -> Profile:
         members = tuple(Member(_detector(m.detector, arrays), m.tail, m.weight) for m in self.members)
         exemplars = require(arrays, "exemplars", "profile", (None, BANDS)).astype(np.float16)
         places = require(arrays, "exemplar_clips", "profile", (len(exemplars),)).astype(np.int32)
         spectra = require(arrays, "state_spectra_db", "profile", (None, BANDS)).astype(np.float32)
-        if not len(exemplars) or not len(spectra) or places.min() < 0 or places.max() >= len(self.clips):
+        if len(self.states) != len(spectra):
+            raise DetectionError(
+                f"{len(self.states)} operating states with {len(spectra)} spectra; commission the machine again"
+            )
+        if not len(exemplars) or places.min() < 0 or places.max() >= len(self.clips):
             raise DetectionError("exemplars do not match the clips; commission the machine again")
         likeness = None
         if self.likeness_limit is not None:
             likeness = Likeness.from_arrays(_below(_LIKENESS, arrays), self.likeness_limit, len(self.clips))
+        states = tuple(OperatingState(s.name, s.windows, s.tail) for s in self.states)
         same = {name: getattr(self, name) for name in type(self).model_fields if name not in _MADE}
         return Profile(
             members=members,
+            states=states,
             state_spectra_db=spectra,
             exemplars=exemplars,
             exemplar_clips=places,

@@ -51,9 +51,10 @@ class MachineScorer:
             raise DetectionError("a window without valid frames cannot be scored; skip it")
         profile = self.profile
         parts = parts_of(profile.members, window)
-        score = -profile.fused_tail.log10_tail(fuse(parts))
         spectrum_db = statistics.shape(window.log_mel_db)
         state = _nearest(self._states_db, spectrum_db)
+        operating = profile.states[state]
+        score = -(operating.tail or profile.fused_tail).log10_tail(fuse(parts))
         change_db = aligned(spectrum_db - self._states_db[state])
         health = check_input(window, level, profile.baseline)
         return Verdict(
@@ -69,6 +70,7 @@ class MachineScorer:
             state=state,
             nearest_normal=self._nearest_normal(window, spectrum_db),
             is_anomalous=score >= profile.threshold and not any(finding.blocking for finding in health),
+            operating_state=operating.name,
         )
 
     def _nearest_normal(self, window: WindowFeatures, spectrum_db: FloatArray) -> NearestNormal:

@@ -97,6 +97,7 @@ class Verdict:
         state: Number of the operating state that is nearest.
         nearest_normal: The commissioning recording that is most alike.
         is_anomalous: Score at or above the threshold, and the input fit to tell.
+        operating_state: Name of that state; None where the machine has but one that nobody named.
     """
 
     score: float
@@ -108,6 +109,7 @@ class Verdict:
     state: int
     nearest_normal: NearestNormal
     is_anomalous: bool
+    operating_state: str | None = None
 
     @property
     def blocked(self) -> bool:

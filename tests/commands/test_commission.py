@@ -74,3 +74,15 @@ def test_a_bad_id_is_refused_before_the_work(shell: Shell, sounds: Path, tmp_pat
     (line,) = done.err.splitlines()
     assert line.startswith("edge-agent: machine id ")
     assert not state.exists()
+
+
+def test_states_are_named_part_by_part(shell: Shell, sounds: Path, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_sound(tmp_path / "fast" / f"{seed}.wav", machine_sound(10.0, seed=seed, whine=0.05))
+    words = ("commission", "--machine", "m", "--bundle", BUNDLE, "--state-dir", tmp_path / "state")
+    done = shell(*words, "--state", "slow", "--from", sounds, "--state", "fast", "--from", tmp_path / "fast")
+    assert done.status == 0
+    said = "slow (3 windows, calibrated with the others), fast (3 windows, calibrated with the others)"
+    assert f"operating states: {said}" in done.out
+    refused = shell(*words, "--state", "a/b", "--from", sounds)
+    assert (refused.status, "argument --state: 'a/b'" in refused.err) == (2, True)

@@ -98,7 +98,10 @@ def rewritten(profile: Profile, change: dict[str, object]) -> bytes:
         ({"machine_id": "../../etc/passwd"}, "machine_id"),
         ({"surprise": 1}, "surprise"),
         ({"clips": ["a"]}, "exemplars do not match"),
-        ({"format": 2}, "format"),
+        ({"format": 1}, "format"),
+        ({"states": []}, "states"),
+        ({"states": [{"name": None, "windows": 1, "tail": None}] * 2}, "2 operating states with 1 spectra"),
+        ({"states": [{"name": "../x", "windows": 1, "tail": None}]}, "states"),
         ({"correlation": float("nan")}, "metadata"),
     ],
 )
