@@ -15,7 +15,7 @@ COARSE_BANDS = 16
 RANK_DECAYS = (1.0, 0.98, 0.9, 0.5)
 _SMALLEST_FLUX_DB = 0.02
 _FLOOR_BLOCK = 4
-_FLOOR_SHARE = 0.3
+_FLOOR_SHARE = 0.4
 
 
 def _group_means(groups: int) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ def floor(log_mel_db: NDArray[np.float32]) -> FloatArray:
     """Spectrum of the quiet moments of each band.
 
     A machine is there all the time, other sounds come and go: what a band falls back to is the machine's. Each band is
-    averaged over blocks of 128 ms, and its quietest blocks, three in ten, are averaged (after minimum statistics,
+    averaged over blocks of 128 ms, and its quietest blocks, four in ten, are averaged (after minimum statistics,
     R. Martin, IEEE Trans. Speech Audio Process. 9, 2001).
 
     Args:

@@ -29,7 +29,7 @@ MIN_CLIPS = 3
 GENERIC_STRENGTH = 0.1
 WEIGHTS = {
     ShapeDetector.name: 1.0,
-    FloorDetector.name: 1.0,
+    FloorDetector.name: 2.0,
     TextureDetector.name: 1.0,
     TransientDetector.name: 1.0,
     EmbeddingDetector.name: 0.5,
@@ -39,7 +39,7 @@ _MAX_SHRINKAGE = 0.3
 _SPREAD_CLIPS = 10
 _SPREAD_DRAWS = 5
 _SPREAD_STRENGTH = 10.0
-_NOISE_WEIGHT = 0.03
+_NOISE_WEIGHT = 0.1
 _DEFAULT_SPREAD = 0.5
 
 _EMBEDDING = DetectorPrior(

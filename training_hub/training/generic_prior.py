@@ -1,16 +1,28 @@
-"""The generic prior of the shipped bundle: what machines have in common, from sound that may be shipped."""
+"""The generic prior of the shipped bundle: what machines have in common, from sound that may be shipped.
 
+    python -m training_hub.training.generic_prior models/default
+
+fits it anew into a bundle, whenever the detectors or the encoder have changed.
+"""
+
+import argparse
 import csv
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edge_agent.detection.prior import TypePrior
 from edge_agent.inference.bundle import GENERIC_TYPE, load_bundle
+from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import Manifest
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.simulate import MachineSimulator, MachineType, random_spec
+from training_hub.commands._paths import DATA_VARIABLE
 from training_hub.training.bundle_writer import add_type
+from training_hub.training.errors import TrainingError
 from training_hub.training.fit_type import fit_generic
 from training_hub.training.normals import MachineNormals, read_normals
 from training_hub.training.recorded import is_clean, licence_of
@@ -55,3 +67,28 @@ def simulated_normals() -> list[MachineNormals]:
             windows = tuple(log_mel_db(simulator.render(_WINDOW_SAMPLES)) for _ in range(_SIMULATED_WINDOWS))
             normals.append(MachineNormals(machine_type.value, machine_id, windows, np.arange(_SIMULATED_WINDOWS)))
     return normals
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fit the generic prior into a bundle, in place."""
+    parser = argparse.ArgumentParser(description="fit the generic prior into a bundle, in place")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE),
+        help=f"directory with a manifest.csv (default: {DATA_VARIABLE}); without one: simulated machines",
+    )
+    arguments = parser.parse_args(argv)
+    source = arguments.data / "manifest.csv" if arguments.data else None
+    print(f"generic prior from {source or 'simulated machines'}", file=sys.stderr)
+    try:
+        add_generic(arguments.bundle, source)
+    except (TrainingError, BundleError, OSError) as error:
+        print(f"generic_prior: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
