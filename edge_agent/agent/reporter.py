@@ -131,6 +131,8 @@ class Reporter:
             level_db_spl=event.level_db_spl,
             wall_s=event.end_ns / NS_PER_S,
         )
+        if verdict is not None:
+            self._metrics.input_findings(heard.machine_id, {finding.code.value for finding in verdict.health})
         reference = None if machine.alarm_id is None else AlarmRef(id=machine.alarm_id, state="unacknowledged")
         data = result_data(
             event.window,

@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_agent.agent.offline import OfflineAnalyser, OfflineWindow
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.files import expand
@@ -19,6 +20,8 @@ from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.reporting import bundle_reference, result_data
 from edge_agent.delivery.result import Anomaly, ResultData
 from edge_agent.delivery.ulid import UlidFactory
+from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.listener import Listener
@@ -57,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = [arguments.machine] if arguments.machine else store.machines()
     paths = expand(arguments.paths)
     bundle = options.open_bundle(arguments)
-    roster = Roster(bundle, {machine: store.load(machine) for machine in wanted})
+    roster = Roster(bundle, {machine: store.load(machine) for machine in wanted}, _neighbours(store, wanted))
     listener = roster.listener(arguments.machine) if arguments.machine else roster.router()
     analyser = OfflineAnalyser(
         bundle,
@@ -82,6 +85,18 @@ def run(arguments: argparse.Namespace) -> int:
             progress.advance(len(group))
     _summarise(analyser, windows, refused, time.monotonic() - started_s)
     return 1 if refused else 0
+
+
+def _neighbours(store: ProfileStore, wanted: Sequence[str]) -> dict[str, Profile]:
+    """The other machines of the state directory, as far as their profiles can be read."""
+    found = {}
+    for machine in store.machines():
+        if machine not in wanted:
+            try:
+                found[machine] = store.load(machine)
+            except DetectionError as error:
+                print(f"edge-agent: {error}; windows are not compared with it", file=sys.stderr)
+    return found
 
 
 def _results(

@@ -10,6 +10,7 @@ from edge_agent.delivery.result import (
     DetectorResult,
     Identity,
     InputFinding,
+    Match,
     NearestNormal,
     ResultData,
 )
@@ -19,6 +20,7 @@ from edge_agent.inference.manifest import BundleRef as BundleIdentity
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identity as HeardIdentity
 from edge_agent.pipeline.listener import Heard
+from edge_agent.pipeline.match import Match as HeardMatch
 
 
 def bundle_reference(bundle: BundleIdentity) -> BundleRef:
@@ -56,6 +58,8 @@ def result_data(
         file=file,
         clip=clip,
         level_db_spl=level_db_spl,
+        match=None if heard.match is None else _match(heard.match),
+        prior=heard.prior,
     )
 
 
@@ -85,6 +89,15 @@ def model_error(features: WindowFeatures) -> Anomaly | None:
 def input_findings(verdict: Verdict) -> tuple[InputFinding, ...]:
     """What is wrong with the input."""
     return tuple(InputFinding(name=f.code.value, value=None, limit=None, text=f.message) for f in verdict.health)
+
+
+def _match(match: HeardMatch) -> Match:
+    return Match(
+        machine=match.machine,
+        distance=match.distance,
+        limit=match.limit,
+        confidence=match.confidence,
+    )
 
 
 def _identity(identity: HeardIdentity) -> Identity:

@@ -57,6 +57,18 @@ class Identity(WireModel):
     top: Annotated[tuple[Candidate, ...], Field(max_length=16)]
 
 
+class Match(WireModel):
+    """The gateway's own machine that the window is most alike to, by what commissioning heard of each.
+
+    `machine` is `unknown` where even the nearest is farther away than its `limit`; distances are 1 less a cosine.
+    """
+
+    machine: Label
+    distance: Finite
+    limit: Finite
+    confidence: Fraction
+
+
 class DetectorResult(WireModel):
     """What one detector found; `share` is its part of the fused score."""
 
@@ -140,6 +152,9 @@ class ResultData(WireModel):
         coverage: Part of the window that was heard.
         level_dbfs: Mean level; null for digital silence.
         level_db_spl: Sound pressure level; only where the channel is calibrated.
+        match: The commissioned machine that it sounds like; only where the model gives embeddings to compare.
+        prior: Type whose prior the profile was learnt with: `generic` where the bundle lacks the machine's. Only for a
+            machine with a profile.
         identity: What it sounds like; null where no patch was whole.
         anomaly: Score and explanation. Without a profile null, or the model's own error with threshold and percentile
             null, if the model tells one.
@@ -168,6 +183,8 @@ class ResultData(WireModel):
     file: Annotated[str, Field(max_length=4096)] | None = left_out()
     clip: Count | None = left_out()
     level_db_spl: Finite | None = left_out()
+    match: Match | None = left_out()
+    prior: Label | None = left_out()
     replayed: bool = False
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ class HealthCode(StrEnum):
     FROZEN_BITS = "frozen_bits"
     MUFFLED = "muffled"
     HUM = "hum"
+    IDENTITY_MISMATCH = "identity_mismatch"
 
 
 @dataclass(frozen=True, slots=True)

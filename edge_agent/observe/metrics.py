@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -18,6 +18,12 @@ ALARM_STATES = (
     "out_of_service",
 )  # fmt: skip
 """States of an alarm, as in the events."""
+
+INPUT_FINDINGS = (
+    "dead", "frozen", "unplugged", "stopped", "clipped", "dc_offset", "frozen_bits", "muffled", "hum",
+    "identity_mismatch",
+)  # fmt: skip
+"""What may be wrong with an input, as in the events."""
 
 STAGES = ("features", "encode", "score", "store")
 """Stages whose time is measured: log-mel and patches, encoder, detectors, outbox."""
@@ -65,6 +71,9 @@ class Metrics:
             "window_level_db_spl",
             "Sound pressure level of the last window, where the channel is calibrated.",
             "machine",
+        )
+        self._input_finding = gauge(
+            "input_finding", "1 while the last window found this wrong with the input.", "machine", "finding"
         )
         self._last_window = gauge(
             "window_last_scored_timestamp_seconds", "Wall time at which the last window was finished.", "machine"
@@ -130,6 +139,7 @@ class Metrics:
             self._windows.labels(machine, state)
         self._alarms.labels(machine)
         self.alarm_state(machine, "normal")
+        self.input_findings(machine, ())
 
     def window_scored(
         self,
@@ -156,6 +166,13 @@ class Metrics:
             self._level_spl.labels(machine).set(level_db_spl)
         if wall_s is not None:
             self._last_window.labels(machine).set(wall_s)
+
+    def input_findings(self, machine: str, findings: Collection[str]) -> None:
+        """What the last window found wrong with the machine's input."""
+        for finding in findings:
+            _known(finding, INPUT_FINDINGS)
+        for each in INPUT_FINDINGS:
+            self._input_finding.labels(machine, each).set(each in findings)
 
     def alarm_state(self, machine: str, state: str) -> None:
         """The machine's alarm came into a state."""

@@ -1,7 +1,7 @@
 """Who listens to one channel: identity, score and alarm of each window."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, Self
 
@@ -10,9 +10,12 @@ from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.detection.scorer import MachineScorer
-from edge_agent.detection.verdict import Verdict
+from edge_agent.detection.verdict import HealthFinding, Verdict
+from edge_agent.inference.manifest import Label
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identifier, Identity
+from edge_agent.pipeline.match import Match, Matcher
+from edge_agent.pipeline.mismatch import MismatchWatch
 
 
 class MachineState(StrEnum):
@@ -36,6 +39,8 @@ class Heard:
         verdict: How odd it is and why; None for a machine without a profile.
         state: What it says.
         alarm: Where the machine's alarm stands after it; None for a machine without a profile.
+        match: The commissioned machine that it is most alike to; None where none can be compared.
+        prior: Type whose prior the profile was learnt with; None without a profile.
     """
 
     machine_id: str
@@ -43,6 +48,8 @@ class Heard:
     verdict: Verdict | None
     state: MachineState
     alarm: AlarmState | None
+    match: Match | None = None
+    prior: str | None = None
 
 
 class Listener(Protocol):
@@ -60,6 +67,8 @@ class MachineListener:
         identifier: Names what a window sounds like.
         profile: What commissioning learnt; None before.
         prior_of: The bundle's prior of a machine type, needed with a profile.
+        matcher: All commissioned machines, to find a window that sounds like another one.
+        labels: What the encoder's logits stand for.
 
     Raises:
         DetectionError: The profile does not belong to the bundle's prior.
@@ -71,9 +80,15 @@ class MachineListener:
         identifier: Identifier,
         profile: Profile | None,
         prior_of: Callable[[str], TypePrior],
+        *,
+        matcher: Matcher | None = None,
+        labels: Sequence[Label] = (),
     ) -> None:
         self.machine_id = machine_id
         self._identifier = identifier
+        self._profile = profile
+        self._matcher = matcher or Matcher({})
+        self._labels = labels
         self._scorer: MachineScorer | None = None
         self._budget: AlarmBudget | None = None
         if profile is not None:
@@ -84,6 +99,11 @@ class MachineListener:
     def forget(self) -> None:
         """What comes next is another recording: alarm counting starts anew."""
         self._alarm = AlarmMachine(self._budget) if self._scorer is not None and self._budget is not None else None
+        self._watch: MismatchWatch | None = None
+        if self._profile is not None:
+            self._watch = MismatchWatch(
+                self.machine_id, self._profile.machine_type, self._matcher, self._labels, self._profile.budget
+            )
 
     def take_over(self, former: Self) -> None:
         """Go on with the alarm where the former listener of this machine stands.
@@ -97,12 +117,26 @@ class MachineListener:
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
-        identity = self._identifier.identify(window.features.logits, window.features.embeddings)
-        if self._scorer is None or self._alarm is None:
-            return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None)
-        verdict = self._scorer.score(window.features, window.level)
+        features = window.features
+        identity = self._identifier.identify(features.logits, features.embeddings)
+        distances = self._matcher.distances(features.embeddings)
+        match = self._matcher.match(distances)
+        if self._scorer is None or self._alarm is None or self._profile is None:
+            return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None, match)
+        verdict = self._scorer.score(features, window.level)
+        if self._watch is not None and not verdict.blocked:
+            verdict = _with(verdict, self._watch.update(features, distances, identity))
         alarm = self._alarm.update(verdict, start_ns)
-        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm)
+        prior = self._profile.prior_name
+        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm, match, prior)
+
+
+def _with(verdict: Verdict, finding: HealthFinding | None) -> Verdict:
+    """The verdict with one more finding; nothing is anomalous that is not of this machine."""
+    if finding is None:
+        return verdict
+    anomalous = verdict.is_anomalous and not finding.blocking
+    return replace(verdict, health=(*verdict.health, finding), is_anomalous=anomalous)
 
 
 def _state(verdict: Verdict, alarm: AlarmState) -> MachineState:

@@ -1,6 +1,7 @@
 """The machines of a gateway, and which of them a window belongs to."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 from edge_agent.detection.profile import Profile
@@ -8,6 +9,7 @@ from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import UNKNOWN, Identifier, identifier_of
 from edge_agent.pipeline.listener import Heard, Listener, MachineListener, MachineState
+from edge_agent.pipeline.match import Matcher
 from edge_agent.pipeline.priors import type_prior
 
 
@@ -17,16 +19,38 @@ class Roster:
     Args:
         bundle: Models and priors.
         profiles: The machines, each with what commissioning learnt of it, or None before.
+        neighbours: Profiles of other machines that stand here too: windows are compared with them, nobody listens to
+            them. Those of another model are left aside.
 
     Raises:
         DetectionError: A profile does not belong to the bundle.
         BundleError: The calibration of identities does not fit the bundle.
     """
 
-    def __init__(self, bundle: Bundle, profiles: Mapping[str, Profile | None]) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        profiles: Mapping[str, Profile | None],
+        neighbours: Mapping[str, Profile] = MappingProxyType({}),
+    ) -> None:
         self._identifier = identifier_of(bundle)
+        known = {**neighbours, **{name: profile for name, profile in profiles.items() if profile is not None}}
+        self._matcher = Matcher(
+            {
+                name: profile.likeness
+                for name, profile in known.items()
+                if profile.likeness is not None and (name in profiles or profile.bundle == bundle.ref)
+            }
+        )
         self._listeners = {
-            machine_id: MachineListener(machine_id, self._identifier, profile, lambda name: type_prior(bundle, name))
+            machine_id: MachineListener(
+                machine_id,
+                self._identifier,
+                profile,
+                lambda name: type_prior(bundle, name),
+                matcher=self._matcher,
+                labels=bundle.manifest.labels,
+            )
             for machine_id, profile in profiles.items()
         }
 
@@ -35,8 +59,12 @@ class Roster:
         return self._listeners[machine_id]
 
     def router(self) -> Listener:
-        """A listener that lets the sound say which machine it is."""
-        return _Router(self._identifier, self._listeners)
+        """A listener that lets the sound say which machine it is.
+
+        By the profiles of commissioned machines, where the encoder gives embeddings to compare; by the encoder's own
+        labels before any machine was commissioned.
+        """
+        return _Router(self._identifier, self._matcher, self._listeners)
 
     def take_over(self, former: Self) -> None:
         """Go on with the alarms of a former roster: the same machines, with other profiles or budgets."""
@@ -51,16 +79,21 @@ class Roster:
 
 
 class _Router:
-    """Names the machine by the window's identity and lets its listener hear it."""
+    """Names the machine that the window sounds like and lets its listener hear it."""
 
-    def __init__(self, identifier: Identifier, listeners: Mapping[str, MachineListener]) -> None:
+    def __init__(self, identifier: Identifier, matcher: Matcher, listeners: Mapping[str, MachineListener]) -> None:
         self._identifier = identifier
+        self._matcher = matcher
         self._listeners = listeners
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         identity = self._identifier.identify(window.features.logits, window.features.embeddings)
-        label = UNKNOWN if identity is None else identity.label
+        match = self._matcher.match(self._matcher.distances(window.features.embeddings))
+        if match is not None:
+            label = match.machine
+        else:
+            label = UNKNOWN if identity is None else identity.label
         if label in self._listeners:
             return self._listeners[label].hear(window, start_ns)
         state = MachineState.UNKNOWN if label == UNKNOWN else MachineState.UNCOMMISSIONED
-        return Heard(label, identity, None, state, None)
+        return Heard(label, identity, None, state, None, match)

@@ -114,6 +114,9 @@ def test_an_input_fault_is_told_and_judges_no_health(desk: Desk) -> None:
     assert result["input_health"][0]["name"] == "dead"
     assert result["anomaly"]["score"] == 9.0
     assert desk.sent(Priority.STATE, "/health") == []
+    assert desk.value("input_finding", machine="fan_1", finding="dead") == 1
+    desk.play([0.5], first=1)
+    assert desk.value("input_finding", machine="fan_1", finding="dead") == 0
 
 
 def test_health_is_told_when_the_zone_changes_and_once_an_hour(desk: Desk) -> None:

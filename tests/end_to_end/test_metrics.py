@@ -25,6 +25,7 @@ STILL = {
     "edge_agent_outbox_dropped": "neither full nor old; tests/delivery/test_outbox_contract.py",
     "edge_agent_outbox_errors": "a sound disk; tests/delivery/test_sqlite_outbox.py",
     "edge_agent_outbox_files_set_aside": "a sound file; tests/delivery/test_sqlite_outbox.py",
+    "edge_agent_input_finding": "sound inputs; tests/agent/test_reporter.py",
     "edge_agent_samples_lost": "recordings lose nothing; tests/agent/test_engine.py",
     "edge_agent_clock_synced": "0 where the tests run without a time server",
     "edge_agent_mqtt_in_flight_events": "0 once all is acknowledged",

@@ -35,6 +35,7 @@ def moved() -> CollectorRegistry:
         level_db_spl=64.0,
         wall_s=1.7e9,
     )
+    metrics.input_findings("fan-1", {"identity_mismatch"})
     metrics.alarm_state("fan-1", "unacknowledged")
     metrics.alarm_raised("fan-1")
     metrics.published(0.2)

@@ -35,6 +35,8 @@ def test_promtool_has_nothing_to_say() -> None:
         ("window_percentile_ratio", {"machine": "fan-1"}, 0.995),
         ("window_level_dbfs", {"machine": "fan-1"}, -30.0),
         ("window_level_db_spl", {"machine": "fan-1"}, 64.0),
+        ("input_finding", {"machine": "fan-1", "finding": "identity_mismatch"}, 1),
+        ("input_finding", {"machine": "fan-1", "finding": "hum"}, 0),
         ("alarm_state", {"machine": "fan-1", "state": "unacknowledged"}, 1),
         ("alarm_state", {"machine": "fan-1", "state": "normal"}, 0),
         ("alarms_raised_total", {"machine": "fan-1"}, 1),
