@@ -137,12 +137,25 @@ def test_digital_silence_is_an_input_fault_with_a_score(replay: Replay, tmp_path
     assert np.isfinite(event["data"]["anomaly"]["score"])
 
 
-def test_an_unknown_machine_is_named_so(replay: Replay, recordings: Path) -> None:
+def test_a_commissioned_machine_is_known_by_its_sound(replay: Replay, recordings: Path) -> None:
     done = replay(recordings / "a_normal.wav", machine=None)
     assert done.status == 0
     for event in done.events:
         SCHEMA.validate(event)
-        assert event["data"]["state"] in ("unknown", "uncommissioned")
+        data = event["data"]
+        assert (data["machine"], data["match"]["machine"], data["state"]) == ("press", "press", "normal")
+        assert data["match"]["distance"] < data["match"]["limit"]
+        assert data["prior"] == "generic"
+
+
+def test_an_unknown_machine_is_named_so(replay: Replay, tmp_path: Path) -> None:
+    hiss = np.random.default_rng(1).normal(0.0, 0.05, 160_000).astype(np.float32)
+    (event,) = replay(write_sound(tmp_path / "hiss.wav", hiss), machine=None).events
+    SCHEMA.validate(event)
+    data = event["data"]
+    assert (data["machine"], data["match"]["machine"], data["state"]) == ("unknown", "unknown", "unknown")
+    assert data["anomaly"] is None
+    assert "prior" not in data
 
 
 def test_a_table_for_people(shell: Shell, commissioned: Path, recordings: Path) -> None:
