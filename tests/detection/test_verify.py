@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from edge_agent.detection.commission import commission
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
-from edge_agent.detection.verify import refuse_miscalibration
+from edge_agent.detection.verify import miscalibration
 from edge_agent.simulate import MachineSimulator, MachineState, MachineType, random_spec
 from tests.detection import simulated, sounds
 from tests.support.agent import RECORDINGS, needs_recordings
@@ -146,11 +147,28 @@ def test_a_good_calibration_has_no_warning() -> None:
 def test_held_out_normals_above_what_was_promised_are_refused() -> None:
     rng = np.random.default_rng(0)
     honest = np.log10(rng.random(200))
-    refuse_miscalibration(honest, 0.01)
-    with pytest.raises(CommissioningError, match="held-out normal windows would be odder than one in 100"):
-        refuse_miscalibration(np.where(np.arange(200) < 9, -4.0, honest), 0.01)
-    with pytest.raises(CommissioningError, match="odder than one in 10,"):
-        refuse_miscalibration(np.where(np.arange(200) < 60, -1.5, np.maximum(honest, -1.9)), 0.01)
+    assert miscalibration(honest, 0.01) is None
+    few = miscalibration(np.where(np.arange(200) < 9, -4.0, honest), 0.01)
+    assert few is not None and "held-out normal windows would be odder than one in 100" in few
+    many = miscalibration(np.where(np.arange(200) < 60, -1.5, np.maximum(honest, -1.9)), 0.01)
+    assert many is not None and "odder than one in 10," in many
+
+
+def test_many_odd_recordings_are_refused_unless_somebody_vouches_for_them() -> None:
+    rng = np.random.default_rng(3)
+    parts = np.split(fan_sound(60), 6)
+    odd = [coloured(part, rng.normal(0, 0.4, 12), f"odd_{k}") for k, part in enumerate(parts)]
+    with pytest.raises(CommissioningError, match=r"6 of 46 recordings .* cannot be learnt from"):
+        learn([*fan(40), *odd])
+    vouched = learn([*fan(40), *[replace(recording, trusted=True) for recording in odd]])
+    assert any("held-out normal windows would be odder" in warning for warning in vouched.warnings)
+
+
+def coloured(samples: NDArray[np.float32], bels: NDArray[np.float64], name: str) -> Recording:
+    """The same through another room: a smooth change of the spectrum."""
+    spectrum = np.fft.rfft(samples)
+    curve = np.interp(np.linspace(0, 11, len(spectrum)), np.arange(12), bels)
+    return simulated.heard(np.fft.irfft(spectrum * 10**curve).astype(np.float32), name)
 
 
 def _recorded(machine_ids: set[str], conditions: set[str], most: int) -> list[Recording]:
