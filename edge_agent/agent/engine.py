@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.block_queue import Arrival
@@ -121,7 +121,8 @@ class Engine:
     ) -> None:
         self._analyser = analyser
         self._settings = settings
-        self._shape = shape
+        # a longer gap would leave too little of both windows that it touches
+        self._shape = replace(shape, anew_after_s=(1.0 - policy.min_coverage) * policy.window_s)
         self._policy = policy
         self._clock = clock
         self._on_stage = on_stage

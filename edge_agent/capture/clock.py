@@ -184,19 +184,6 @@ class SampleClock:
         return self._clock.wall_at_ns(self.monotonic_ns(sample))
 
 
-def rescale_position(position: int, *, from_rate_hz: int, to_rate_hz: int) -> int:
-    """Where a sample position of one rate lies at another, rounded down.
-
-    Ranges that touch at one rate touch at the other, so that books kept at the native rate stay exact
-    for windows counted at 16 kHz.
-
-    Example:
-        >>> rescale_position(160_000, from_rate_hz=16_000, to_rate_hz=44_100)
-        441000
-    """
-    return position * to_rate_hz // from_rate_hz
-
-
 @dataclass(frozen=True)
 class _KernelClockState:
     """What adjtimex(2) answers: the return value and the status bits."""

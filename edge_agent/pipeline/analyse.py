@@ -1,5 +1,6 @@
 """From blocks of samples to analysed windows: the one path of live sources, replay, commissioning and the hub."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.signal.level import InputMeter, LevelReading
-from edge_agent.signal.resample import StreamResampler
+from edge_agent.signal.resample import StreamResampler, rescale_position
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FeatureStream, Patch, Window, patches_of_log_mel
 
@@ -44,10 +45,14 @@ class AnalysedWindow:
 
 @dataclass(frozen=True, slots=True)
 class WindowShape:
-    """Length of a window and distance between the starts of windows, seconds."""
+    """Length of a window and distance between the starts of windows, seconds.
+
+    A gap longer than `anew_after_s` ends the window under way; the next one starts behind the gap.
+    """
 
     window_s: float = 10.0
     hop_s: float = 10.0
+    anew_after_s: float = math.inf
 
 
 class ChannelStream:
@@ -58,7 +63,7 @@ class ChannelStream:
         self.settings = settings
         self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
         self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
-        self._features = FeatureStream(settings, shape.window_s, shape.hop_s)
+        self._features = FeatureStream(settings, shape.window_s, shape.hop_s, shape.anew_after_s)
         self._position = 0
         self._encoded: dict[int, Encoded] = {}
         self.pending_patches: list[Patch] = []
@@ -103,7 +108,7 @@ class ChannelStream:
                 index=window.index,
                 start=self._native(window.start_sample),
                 stop=native_stop,
-                next_start=native_stop if last else self._native(window.start_sample + self._features.hop_samples),
+                next_start=native_stop if last else self._native(window.next_start_sample),
                 start_s=window.start_sample / self.settings.sample_rate_hz,
                 duration_s=window.samples / self.settings.sample_rate_hz,
                 coverage=window.coverage,
@@ -119,15 +124,14 @@ class ChannelStream:
 
     def _gap(self, resume_at: int) -> None:
         self._take(self._features.push(self._flush()))
-        count = round(resume_at * self.settings.sample_rate_hz / self.rate_hz) - self._features.position
+        count = self._contract(resume_at) - self._features.position
         self._position = resume_at
         self._take(self._features.gap(count))
         self._meter.skip(resume_at)
 
     def _flush(self) -> FloatArray:
         """What the resampler still holds, cut to the stream's clock: its filter may round the length up by a sample."""
-        end = round(self._position * self.settings.sample_rate_hz / self.rate_hz)
-        return self._resampler.flush()[: max(0, end - self._features.position)]
+        return self._resampler.flush()[: max(0, self._contract(self._position) - self._features.position)]
 
     def _take(self, items: Iterator[Patch] | Iterator[Window] | Iterator[Patch | Window]) -> None:
         for item in items:
@@ -138,7 +142,11 @@ class ChannelStream:
                 self.closed_windows.append((item, self._meter.reading(start, stop)))
 
     def _native(self, sample: int) -> int:
-        return round(sample * self.rate_hz / self.settings.sample_rate_hz)
+        return rescale_position(sample, from_rate_hz=self.settings.sample_rate_hz, to_rate_hz=self.rate_hz)
+
+    def _contract(self, native_sample: int) -> int:
+        """Its place at the rate of the signal contract."""
+        return rescale_position(native_sample, from_rate_hz=self.rate_hz, to_rate_hz=self.settings.sample_rate_hz)
 
 
 class Analyser:
