@@ -110,7 +110,7 @@ class Daemon:
         self._metrics.watch_queue("blocks", self._queue.__len__)
         self._roster = roster(settings, bundle, state_dir)
         self._engine = Engine(
-            Analyser(bundle.encoder()),
+            Analyser(bundle.encoder(), keep_going=True),
             settings=bundle.manifest.signal,
             shape=WindowShape(settings.window.window_s, settings.window.hop_s),
             policy=ScorePolicy(settings.window.window_s, settings.window.min_coverage),

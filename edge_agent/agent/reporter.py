@@ -77,7 +77,8 @@ class Reporter:
 
     def window(self, event: WindowEvent) -> None:
         """A window is finished."""
-        self._health.window(event.source_id, now_s=self._clock.monotonic_ns() / NS_PER_S)
+        now_s = self._clock.monotonic_ns() / NS_PER_S
+        self._health.window(event.source_id, now_s=now_s, channel=event.channel, fault=event.fault)
         heard = event.heard
         if heard is None:
             return

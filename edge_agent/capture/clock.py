@@ -160,9 +160,9 @@ class SampleClock:
         self._earliest_origin_ns: int | None = None
         self._fitted = False
 
-    def observe(self, stop_sample: int) -> None:
-        """Learn that the sample before `stop_sample` has arrived just now."""
-        now_ns = self._clock.monotonic_ns()
+    def observe(self, stop_sample: int, captured_ns: int | None = None) -> None:
+        """Learn when the sample before `stop_sample` was captured, monotonic; just now, where that is not known."""
+        now_ns = self._clock.monotonic_ns() if captured_ns is None else captured_ns
         origin_ns = now_ns - stop_sample * NS_PER_S // self._rate_hz
         if self._earliest_origin_ns is None or origin_ns < self._earliest_origin_ns:
             self._earliest_origin_ns = origin_ns

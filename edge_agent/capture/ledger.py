@@ -63,6 +63,11 @@ class SampleLedger:
     with the reason of the last one that did. `settle_window` does this; gaps inside a window were booked
     as lost before and stay so. All methods may be called from any thread.
 
+    Args:
+        source: Name of the source.
+        channel: Which of its channels.
+        begin: Where on the source's clock the books begin: a channel may be heard from the midst of a run on.
+
     Example:
         >>> ledger = SampleLedger("mic", 0)
         >>> ledger.captured(0, 300)
@@ -78,11 +83,12 @@ class SampleLedger:
         (0, 0)
     """
 
-    def __init__(self, source: str, channel: int) -> None:
+    def __init__(self, source: str, channel: int, *, begin: int = 0) -> None:
         self.source = source
         self.channel = channel
         self._lock = threading.Lock()
-        self._clock = 0
+        self._begin = begin
+        self._clock = begin
         self._scored = 0
         self._skipped = dict.fromkeys(Skipped, 0)
         self._lost = dict.fromkeys(Lost, 0)
@@ -172,7 +178,7 @@ class SampleLedger:
             return LedgerSnapshot(
                 source=self.source,
                 channel=self.channel,
-                captured=self._clock,
+                captured=self._clock - self._begin,
                 scored=self._scored,
                 skipped=MappingProxyType(dict(self._skipped)),
                 lost=MappingProxyType(dict(self._lost)),
