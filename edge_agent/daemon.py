@@ -272,6 +272,7 @@ class Daemon:
         self._crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = self._uplink
         if mqtt is not None and uplink is not None:
+            uplink.follow(settings)
             while_working(self._round, lambda: uplink.reconnect(mqtt))
 
     def _shut_down(self) -> None:

@@ -176,7 +176,7 @@ class Engine:
         known = {channel.plan.index: channel for channel in source.channels}
         wanted = {channel.index for channel in plan.channels}
         for index in known.keys() - wanted:
-            known[index].booked.close(self._rest)
+            self._close_books(known[index])
         kept = {key: books for key, books in self._ledgers.items() if key[0] != source_id or key[1] in wanted}
         added = {
             (source_id, index): SampleLedger(source_id, index, begin=source.position)
@@ -287,8 +287,12 @@ class Engine:
 
     def _close(self, source: _Source) -> None:
         for channel in source.channels:
-            channel.booked.close(self._rest)
+            self._close_books(channel)
         source.channels = []
+
+    def _close_books(self, channel: _Channel) -> None:
+        books = channel.booked.close(self._rest)
+        _log.info("books of %s channel %d closed: %s", books.source, books.channel, books)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -45,10 +45,23 @@ class LedgerSnapshot:
     lost: Mapping[Lost, int]
     pending: int
 
+    def __str__(self) -> str:
+        """The identity in words, with the reasons that occurred."""
+        skipped, lost = _with_reasons(self.skipped), _with_reasons(self.lost)
+        return (
+            f"{self.captured} samples captured = {self.scored} scored + {skipped} skipped + {lost} lost "
+            f"+ {self.pending} pending"
+        )
+
     @property
     def balance(self) -> int:
         """What the identity is off by: 0, or the ledger is broken."""
         return self.captured - self.scored - sum(self.skipped.values()) - sum(self.lost.values()) - self.pending
+
+
+def _with_reasons(counts: Mapping[Skipped, int] | Mapping[Lost, int]) -> str:
+    reasons = ", ".join(f"{reason.value} {count}" for reason, count in counts.items() if count)
+    return f"{sum(counts.values())} ({reasons})" if reasons else "0"
 
 
 class SampleLedger:
@@ -79,8 +92,10 @@ class SampleLedger:
         >>> reading = ledger.snapshot()
         >>> reading.captured, reading.scored, reading.skipped[Skipped.LOW_COVERAGE], reading.lost[Lost.OVERRUN]
         (350, 200, 100, 50)
-        >>> reading.pending, reading.balance
-        (0, 0)
+        >>> reading.balance
+        0
+        >>> str(reading)
+        '350 samples captured = 200 scored + 100 (low_coverage 100) skipped + 50 (overrun 50) lost + 0 pending'
     """
 
     def __init__(self, source: str, channel: int, *, begin: int = 0) -> None:
