@@ -10,22 +10,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import edge_agent
-from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.crew import Crew, while_working
-from edge_agent.agent.engine import Engine
+from edge_agent.agent.engine import Engine, WindowEvent
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.reporter import Reporter
-from edge_agent.agent.sender import Sender
 from edge_agent.agent.uplink import Uplink
-from edge_agent.agent.wiring import (
-    alarm_rules,
-    condition_rules,
-    machines_of,
-    mqtt_settings,
-    roster,
-    source_plans,
-)
+from edge_agent.agent.wiring import machines_of, mqtt_settings, roster, source_plans
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.check import Report
@@ -42,11 +34,16 @@ from edge_agent.detection.errors import DetectionError
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.observe.health import Health, HealthLimits, Kind
-from edge_agent.observe.http import HttpServer, create_app
+from edge_agent.observe.http import HttpServer, endpoints
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.web.app import PageParts, create_app
+from edge_agent.web.board import Board
+from edge_agent.web.facts import machine_facts
+from edge_agent.web.gateway import AgentGateway
+from edge_agent.web.watch import BoardLog, seen_window
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +107,7 @@ class Daemon:
         self._metrics.watch_queue("blocks", self._queue.__len__)
         self._roster = roster(settings, bundle, state_dir)
         self._engine = Engine(
-            Analyser(bundle.encoder(), keep_going=True),
+            Analyser(bundle.encoder()),
             settings=bundle.manifest.signal,
             shape=WindowShape(settings.window.window_s, settings.window.hop_s),
             policy=ScorePolicy(settings.window.window_s, settings.window.min_coverage),
@@ -126,6 +123,9 @@ class Daemon:
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
 
+        self._board = Board(tuple(machine.id for machine in settings.machine))
+        self._machine_facts = machine_facts(settings, ProfileStore(state_dir))
+        logging.getLogger("edge_agent").addHandler(BoardLog(self._board))
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
         self._http = self._open_http()
         _make_state_dir(state_dir)
@@ -143,23 +143,10 @@ class Daemon:
                 metrics=self._metrics,
                 health=self._health,
             )
-        sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
-        self._alarms = AlarmDesk(
-            state_dir,
-            rules=alarm_rules(settings),
-            conditions=condition_rules(settings),
-            gateway=settings.agent.gateway,
-            machines=self._roster.machines,
-            new_id=ulids,
-            send=sender.send,
-            metrics=self._metrics,
-            clock=self._clock,
-        )
-        for machine_id, episode in self._alarms.episodes().items():
-            self._roster.resume(machine_id, episode)
         self._reporter = Reporter(
-            sender=sender,
-            alarms=self._alarms,
+            messages=messages,
+            ulids=ulids,
+            intake=None if self._uplink is None else self._uplink.intake,
             metrics=self._metrics,
             health=self._health,
             bundle=reference,
@@ -185,7 +172,6 @@ class Daemon:
             self._http.start()
         if self._uplink is not None:
             self._uplink.start()
-        self._alarms.resume()
         self._crew.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
         _log.info("listening to %d sources, state in %s", len(self._crew), self._state_dir)
@@ -214,17 +200,20 @@ class Daemon:
             self._crew.accept(arrival)
         with self._reporter.together():
             for event in self._engine.drain():
-                self._reporter.window(event)
+                self._window(event)
         self._health.beat(SCORER, now_s=self._now_s())
         self._crew.show()
         if self._now_s() - self._pinged_s >= _PING_EVERY_S and self._health.live(now_s=self._now_s()).ok:
             self._pinged_s = self._now_s()
             self._notifier.watchdog()
 
+    def _window(self, event: WindowEvent) -> None:
+        self._reporter.window(event)
+        self._board.window(seen_window(event))
+
     def _look_after(self) -> None:
         """What needs no haste."""
         self._metrics.clock_synced(synced=self._was_synced)
-        self._alarms.tick()
         if self._uplink is not None:
             self._uplink.look_after()
         synced = self._clock.is_synced()
@@ -266,13 +255,13 @@ class Daemon:
         machines.take_over(self._roster)
         self._settings, self._roster = settings, machines
         self._reporter.hears(machines_of(settings))
-        self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
+        self._board.knows(tuple(machine.id for machine in settings.machine))
+        self._machine_facts = machine_facts(settings, ProfileStore(self._state_dir))
         self._crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = self._uplink
         if mqtt is not None and uplink is not None:
-            uplink.follow(settings)
             while_working(self._round, lambda: uplink.reconnect(mqtt))
 
     def _shut_down(self) -> None:
@@ -283,7 +272,6 @@ class Daemon:
         with self._reporter.together():
             for event in self._engine.stop():
                 self._reporter.window(event)
-        self._alarms.close()
         if self._uplink is not None:
             self._uplink.stop()
         if self._http is not None:
@@ -305,11 +293,28 @@ class Daemon:
         if not http.enabled:
             return None
         app = create_app(
-            self._registry,
-            lambda: self._health.report(now_s=self._now_s()),
+            endpoints(self._registry, lambda: self._health.report(now_s=self._now_s())),
             token=None if http.token_file is None else http.token_file.read(self._environ).get_secret_value(),
+            page=PageParts(self._board, self._page_gateway()),
         )
         return HttpServer(app, host=http.host, port=http.port)
+
+    def _page_gateway(self) -> AgentGateway:
+        agent, bundle = self._settings.agent, self._bundle.ref
+        return AgentGateway(
+            site=agent.site,
+            gateway=agent.gateway,
+            version=edge_agent.__version__,
+            bundle=(bundle.name, bundle.version, bundle.sha256),
+            started_s=self._started_ns / NS_PER_S,
+            now_s=lambda: self._clock.wall_ns() / NS_PER_S,
+            clock_synced=self._clock.is_synced,
+            health=lambda: self._health.report(now_s=self._now_s()),
+            ledgers=lambda: ledger_readings(self._engine.ledgers()),
+            facts=lambda: self._machine_facts,
+            outbox=lambda: None if self._uplink is None else self._uplink.outbox_reading(),
+            delivery=lambda: None if self._uplink is None else self._uplink.delivery_reading(),
+        )
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S

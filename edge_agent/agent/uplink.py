@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge_agent.agent.readings import delivery_reading, outbox_reading
-from edge_agent.agent.sources import in_real_time
 from edge_agent.agent.wiring import mqtt_settings, outbox_limits
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.settings import AgentSettings
@@ -19,7 +18,7 @@ from edge_agent.delivery.status import GatewayFacts, GatewayStatus
 from edge_agent.delivery.topics import Topics
 from edge_agent.observe.health import Health, Kind
 from edge_agent.observe.metrics import Metrics
-from edge_agent.observe.readings import IntakeReading
+from edge_agent.observe.readings import DeliveryReading, IntakeReading, OutboxReading
 
 _RECONNECT_DRAIN_S = 1.0
 SINK = "mqtt"
@@ -61,18 +60,22 @@ class Uplink:
         self._clock = clock
         self._mqtt = mqtt_settings(settings, environ)
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
-        self._watch = DeliveryWatch(metrics, health, clock, timely=in_real_time(settings))
+        self._watch = _DeliveryWatch(metrics, health, clock)
         self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
         self._publisher = self._make_publisher()
         self.intake = Intake(self._outbox, self._new_event)
         health.register(SINK, Kind.SINK, now_s=clock.monotonic_ns() / NS_PER_S)
-        metrics.watch_outbox(lambda: outbox_reading(self._outbox.stats(), clock.wall_ns()))
-        metrics.watch_delivery(lambda: delivery_reading(self._publisher.stats()))
+        metrics.watch_outbox(self.outbox_reading)
+        metrics.watch_delivery(self.delivery_reading)
         metrics.watch_intake(lambda: IntakeReading(held=self.intake.held, given_up=self.intake.given_up))
 
-    def follow(self, settings: AgentSettings) -> None:
-        """Other sources are heard from now on."""
-        self._watch.timely = in_real_time(settings)
+    def outbox_reading(self) -> OutboxReading:
+        """What waits now."""
+        return outbox_reading(self._outbox.stats(), self._clock.wall_ns())
+
+    def delivery_reading(self) -> DeliveryReading:
+        """What the publisher did so far."""
+        return delivery_reading(self._publisher.stats())
 
     def start(self) -> None:
         """Begin to connect and send."""
@@ -113,28 +116,24 @@ class Uplink:
         )
 
 
-class DeliveryWatch:
+class _DeliveryWatch:
     """What the publisher tells, into metrics and health; on the publisher's thread."""
 
-    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock, *, timely: bool) -> None:
-        self.timely = timely
+    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock) -> None:
         self._metrics = metrics
         self._health = health
         self._clock = clock
 
     def published(self, message: Message, *, replayed: bool) -> None:
-        """An event was acknowledged; how late it is counts where it is new and was heard in real time."""
         now_ns = self._clock.wall_ns()
-        if self.timely and not replayed:
+        if not replayed:
             self._metrics.published((now_ns - message.occurred_ns) / NS_PER_S)
         self.beat()
 
     def failed(self, failure: Failure) -> None:
-        """An attempt failed."""
         self._health.down(SINK, failure.value)
 
     def connection_changed(self, *, connected: bool) -> None:
-        """The broker was reached or lost."""
         if connected:
             self.beat()
         else:

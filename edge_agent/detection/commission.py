@@ -83,46 +83,6 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     Raises:
         CommissioningError: The recordings cannot teach what is normal; the message says why and the mend.
     """
-    learnt = learn(
-        machine_id,
-        machine_type,
-        recordings,
-        prior,
-        bundle,
-        budget,
-        created_ns=created_ns,
-        max_states=max_states,
-        seed=seed,
-    )
-    return learnt.profile
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
-    """What commissioning made.
-
-    Attributes:
-        profile: The profile.
-        kept: The recordings that it rests on, by their places.
-    """
-
-    profile: Profile
-    kept: tuple[int, ...]
-
-
-def learn(  # noqa: PLR0917  # as `commission`
-    machine_id: str,
-    machine_type: str,
-    recordings: Sequence[Recording],
-    prior: TypePrior,
-    bundle: BundleRef | None,
-    budget: AlarmBudget,
-    *,
-    created_ns: int,
-    max_states: int = 1,
-    seed: int = 0,
-) -> Learnt:
-    """Commission, and tell which recordings were used; see `commission`."""
     rng = np.random.default_rng(seed)
     names = [short_name(recording.name) for recording in recordings]
     lesson, held, outliers = _vetted(recordings, names, prior, max_states, rng)
@@ -133,16 +93,14 @@ def learn(  # noqa: PLR0917  # as `commission`
     limit = fused_tail.value_at(math.log10(probability))
     tails = [operating_states[s].tail or fused_tail for s in states.numbers[known].tolist()]
     log10_tails = np.array([tail.log10_tail(v) for tail, v in zip(tails, values[known].tolist(), strict=True)])
-    contradiction = verify.miscalibration(log10_tails, probability)
-    if contradiction is not None and not any(recording.trusted for recording in recordings):
-        raise CommissioningError(contradiction)
+    verify.refuse_miscalibration(log10_tails, probability)
     low, high = fused_tail.alarms_per_week(limit, budget, correlation, rng)
     provisional = len(training.windows) < CALIBRATED_WINDOWS
     places = np.searchsorted(lesson.kept, lesson.owners)
     likeness = Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), lesson.starts_s)
     # where the encoder has embeddings, spectra find the nearest normal of windows shorter than a patch only
     exemplars, exemplar_clips = _exemplars(training, places, MAX_EXEMPLARS if likeness is None else FEW_EXEMPLARS)
-    profile = Profile(
+    return Profile(
         machine_id=machine_id,
         machine_type=machine_type,
         prior_name=prior.name,
@@ -153,10 +111,9 @@ def learn(  # noqa: PLR0917  # as `commission`
         windows=len(training.windows),
         clips=tuple(names[i] for i in lesson.kept[:MAX_NAMES]),
         trimmed=tuple(f"{names[o.recording]}: {o.reason}"[:MAX_SENTENCE] for o in outliers[:MAX_NAMES]),
-        warnings=(
-            *([contradiction] if contradiction else []),
-            *verify.warnings_of(training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional),
-        )[: verify.MAX_WARNINGS],
+        warnings=verify.warnings_of(
+            training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional
+        ),
         provisional=provisional,
         budget=budget,
         threshold=-math.log10(probability),
@@ -171,7 +128,6 @@ def learn(  # noqa: PLR0917  # as `commission`
         exemplar_clips=exemplar_clips,
         likeness=likeness,
     )
-    return Learnt(profile, lesson.kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

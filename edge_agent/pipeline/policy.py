@@ -11,7 +11,6 @@ class Unscorable(StrEnum):
 
     LOW_COVERAGE = "low_coverage"
     TAIL = "tail"
-    MODEL_FAULT = "model_fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +41,4 @@ class ScorePolicy:
             needed_s = self.min_coverage * self.window_s
         if present_s < needed_s or window.features.frames < 1:
             return Unscorable.LOW_COVERAGE
-        return Unscorable.MODEL_FAULT if window.fault else None
+        return None

@@ -9,23 +9,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
 
 from edge_agent.observe.errors import ObserveError
-from edge_agent.observe.health import Health, HealthLimits, Kind
-from edge_agent.observe.http import HttpServer, create_app
+from edge_agent.observe.health import Health, HealthLimits, HealthReport, Kind
+from edge_agent.observe.http import HttpServer, endpoints
 from tests.observe.scrape import moved
+
+
+def _app(registry: CollectorRegistry, report: Callable[[], HealthReport]) -> Starlette:
+    return Starlette(routes=endpoints(registry, report))
 
 
 class Agent:
     def __init__(self) -> None:
         self.health = Health(HealthLimits())
         self.now_s = 0.0
-        self.server = HttpServer(create_app(moved(), lambda: self.health.report(now_s=self.now_s)), port=0)
+        self.server = HttpServer(
+            Starlette(routes=endpoints(moved(), lambda: self.health.report(now_s=self.now_s))), port=0
+        )
         self.server.start()
 
     def get(self, path: str, accept: str = "", method: str = "GET") -> tuple[int, str, bytes]:
@@ -100,13 +107,13 @@ def test_garbage_on_the_socket_stops_nothing(agent: Agent) -> None:
 
 
 def test_a_taken_port_is_named_with_the_mend(agent: Agent) -> None:
-    app = create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
+    app = _app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
     with pytest.raises(ObserveError, match=rf"127\.0\.0\.1:{agent.server.port}: Address already in use; free the port"):
         HttpServer(app, port=agent.server.port)
 
 
 def test_a_foreign_address_is_named(agent: Agent) -> None:
-    app = create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
+    app = _app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0))
     with pytest.raises(ObserveError, match=r"192\.0\.2\.1"):
         HttpServer(app, host="192.0.2.1", port=0)
 
@@ -118,7 +125,7 @@ def test_a_stopped_server_frees_its_port() -> None:
     begin_s = time.monotonic()
     assert agent.server.stop()
     assert time.monotonic() - begin_s < 3
-    again = HttpServer(create_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0)), port=port)
+    again = HttpServer(_app(CollectorRegistry(), lambda: agent.health.report(now_s=0.0)), port=port)
     assert again.port == port
     again.stop()
 

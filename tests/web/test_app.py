@@ -1,0 +1,122 @@
+"""What the page's script is told."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from edge_agent.web.app import _STATIC
+from edge_agent.web.board import Band, LogLine, Part
+from tests.web.pages import Site, open_site, window
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with open_site() as site:
+        yield site
+
+
+def test_a_machine_is_listed_before_its_first_window(site: Site) -> None:
+    [machine] = site.get("/api/overview")["machines"]
+    assert machine["machine"] == "pump_1"
+    assert machine["facts"]["learnt"] == "calibrated"
+    assert machine["last"] is None
+
+
+def test_books_outbox_and_parts_are_told(site: Site) -> None:
+    gateway = site.get("/api/gateway")["gateway"]
+    assert gateway["ledgers"] == [
+        {
+            "source": "mic", "channel": 0, "captured": 100, "scored": 60, "skipped": {"low_coverage": 10},
+            "lost": {"overrun": 20}, "pending": 10, "unaccounted": 0,
+        }
+    ]  # fmt: skip
+    assert gateway["outbox"]["rows"] == {"result": 3}
+    assert [part["name"] for part in gateway["components"]] == ["mic"]
+
+
+def test_a_window_is_told_with_its_explanation(site: Site) -> None:
+    site.board.window(
+        window(
+            score=3.0, state="suspect", bands=(Band(3150.0, 0.7, 11.0),), parts=(Part("shape", 2.5, 0.7),),
+            nearest=("monday.wav", 0.1), findings=("hum at 50 Hz",), percentile=float("inf"),
+        )
+    )  # fmt: skip
+    [told] = site.get("/api/machines/pump_1")["windows"]
+    assert told["bands"] == [{"centre_hz": 3150.0, "contribution": 0.7, "change_db": 11.0}]
+    assert told["detectors"][0]["name"] == "shape"
+    assert told["nearest"] == {"recording": "monday.wav", "distance": 0.1}
+    assert told["findings"] == ["hum at 50 Hz"]
+    assert told["percentile"] is None
+
+
+def test_rejected_windows_are_kept_and_say_why(site: Site) -> None:
+    site.board.window(window(index=1, state="rejected", why="too much of the window was lost", score=None))
+    site.board.window(window(index=2))
+    windows = site.get("/api/machines/pump_1")["windows"]
+    assert [each["state"] for each in windows] == ["normal", "rejected"]
+    assert site.get("/api/machines/pump_1/history")["score"] == [None, 0.5]
+
+
+def test_the_spectrogram_is_a_picture_of_the_last_minute(site: Site) -> None:
+    assert site.ask("/api/machines/pump_1/spectrogram.png")[0] == 404
+    for index in range(8):
+        site.board.window(window(index=index))
+    status, headers, body = site.ask("/api/machines/pump_1/spectrogram.png")
+    assert (status, headers["content-type"]) == (200, "image/png")
+    width, height = (int.from_bytes(body[at : at + 4], "big") for at in (16, 20))
+    assert (width, height) == (6 * 312, 128)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/machines/none", "/api/machines/none/history", "/static/none.js", "/static/..%2fapp.py"]
+)
+def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
+    assert site.ask(path)[0] == 404
+
+
+def test_a_time_that_is_none_is_refused(site: Site) -> None:
+    site.board.window(window())
+    assert site.ask("/api/machines/pump_1/history?since_s=yesterday")[0] == 400
+
+
+def test_every_file_of_the_page_is_served_and_asks_nobody_else(site: Site) -> None:
+    shipped = {item.name for item in (resources.files("edge_agent.web") / "static").iterdir()}
+    assert shipped == {*_STATIC, "index.html", "login.html"}
+    for name in [*(f"/static/{name}" for name in _STATIC), "/"]:
+        status, headers, body = site.ask(name)
+        assert status == 200
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert b"https://" not in body
+        assert b"http://" not in body.replace(b"http://www.w3.org/2000/svg", b"")
+
+
+def test_changes_come_by_themselves(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=10)
+    connection.request("GET", "/api/live")
+    answer = connection.getresponse()
+    assert answer.getheader("content-type", "").startswith("text/event-stream")
+    assert answer.readline() == b"retry: 2000\n"
+    site.board.window(window(score=np.float32(1.5)))
+    site.board.line(LogLine(1.0, "info", "source mic is up"))
+    while not (line := answer.readline()).startswith(b"data: "):
+        pass
+    changes = json.loads(line[6:])
+    assert [(card["machine"], card["score"]) for card in changes["machines"]] == [("pump_1", 1.5)]
+    assert changes["log"][0]["text"] == "source mic is up"
+    connection.close()
+
+
+def test_only_so_many_pages_are_kept_open(site: Site) -> None:
+    connections = []
+    for _ in range(12):
+        connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=10)
+        connection.request("GET", "/api/live")
+        assert connection.getresponse().status == 200
+        connections.append(connection)
+    assert site.ask("/api/live")[0] == 503
+    for connection in connections:
+        connection.close()
