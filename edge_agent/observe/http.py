@@ -91,7 +91,7 @@ class HttpServer:
             timeout_keep_alive=_IDLE_TIMEOUT_S,
             timeout_graceful_shutdown=1,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, app)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @property
@@ -126,14 +126,16 @@ class _Server(uvicorn.Server):
     What it does besides at each look, the date of its headers and a limit of requests, is not asked for here.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
         super().__init__(config)
+        self._app = app
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None
 
     async def main_loop(self) -> None:
         """Serve until `leave`."""
         self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        self._app.state.leaving = self._leaving  # answers that go on without an end watch it
         if not self.should_exit:
             await self._leaving.wait()
 

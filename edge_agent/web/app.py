@@ -236,8 +236,9 @@ async def _live(
             extension.changes(seen)
         yield b"retry: 2000\n\n"
         idle = 0
-        while not await request.is_disconnected():
-            await asyncio.sleep(_TICK_S)
+        leaving: asyncio.Event = request.app.state.leaving
+        while not leaving.is_set() and not await request.is_disconnected():
+            await _tick(leaving)
             changes: dict[str, Any] = {}
             if board.version != version:
                 newest, version = board.newest(version), board.version
@@ -254,6 +255,14 @@ async def _live(
                 yield b": alive\n\n"
     finally:
         watchers.count -= 1
+
+
+async def _tick(leaving: asyncio.Event) -> None:
+    """A second, or less where the server ends."""
+    try:
+        await asyncio.wait_for(leaving.wait(), _TICK_S)
+    except TimeoutError:
+        return
 
 
 def _login_routes(sessions: Sessions) -> list[BaseRoute]:

@@ -120,3 +120,14 @@ def test_only_so_many_pages_are_kept_open(site: Site) -> None:
     assert site.ask("/api/live")[0] == 503
     for connection in connections:
         connection.close()
+
+
+def test_an_open_stream_ends_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    with open_site() as site:
+        connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=10)
+        connection.request("GET", "/api/live")
+        answer = connection.getresponse()
+        answer.readline()
+    assert answer.read().strip() in (b"", b": alive")
+    assert not caplog.records
+    connection.close()

@@ -1,0 +1,121 @@
+"""What the gateway's page costs: 16 machines at one update a second, with browsers that follow all of them.
+
+Usage: python -m benchmarks.speed.page [--machines 16] [--viewers 2] [--seconds 30]
+
+A process of its own holds the board and serves the page as the agent does; its processor time is compared with that of
+the same process when nothing is shown and nobody looks. Exits with 3 where the target is missed.
+"""
+
+import argparse
+import http.client
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from edge_agent.observe.health import Health, HealthLimits
+from edge_agent.observe.http import HttpServer, endpoints
+from edge_agent.web.app import PageParts, create_app
+from edge_agent.web.board import Band, Board, Part, SeenWindow
+from edge_agent.web.gateway import AgentGateway
+from edge_agent.web.views import MachineFacts
+
+TARGET = 0.05
+EXIT_MISSED = 3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--machines", type=int, default=16)
+    parser.add_argument("--viewers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    names = tuple(f"machine_{index}" for index in range(arguments.machines))
+    if arguments.serve:
+        return _serve(names)
+    share = _measured(arguments.machines, arguments.viewers, arguments.seconds)
+    verdict = "met" if share < TARGET else "MISSED"
+    print(f"{arguments.machines} machines at 1 update/s, {arguments.viewers} viewers, {arguments.seconds:.0f} s")
+    print(f"page {100 * share:.2f} % of a core, target {100 * TARGET:.0f} %: {verdict}")
+    return 0 if share < TARGET else EXIT_MISSED
+
+
+def _measured(machines: int, viewers: int, seconds: float) -> float:
+    command = [sys.executable, "-m", "benchmarks.speed.page", "--serve", "--machines", str(machines)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        stopping = threading.Event()
+        followers = [threading.Thread(target=_follow, args=(port, stopping), daemon=True) for _ in range(viewers)]
+        for follower in followers:
+            follower.start()
+        time.sleep(3.0)  # imports and first answers are no part of it
+        before_s, since = _processor_s(server.pid), time.monotonic()
+        time.sleep(seconds)
+        used_s, wall_s = _processor_s(server.pid) - before_s, time.monotonic() - since
+        stopping.set()
+        server.stdin.close()
+    return used_s / wall_s
+
+
+def _follow(port: int, stopping: threading.Event) -> None:
+    """What an open page does: the stream of changes, and the picture of one machine at each of its windows."""
+    stream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    stream.request("GET", "/api/live")
+    lines = stream.getresponse()
+    while not stopping.is_set():
+        if lines.readline().startswith(b"data:"):
+            for path in ("", "/history", "/spectrogram.png"):
+                asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                asked.request("GET", f"/api/machines/machine_0{path}")
+                assert asked.getresponse().read()
+                asked.close()
+
+
+def _processor_s(pid: int) -> float:
+    """Of all threads that live; nanoseconds in the kernel's books (Documentation/scheduler/sched-stats)."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
+
+
+def _serve(names: tuple[str, ...]) -> int:
+    board, health = Board(names), Health(HealthLimits())
+    gateway = AgentGateway(
+        site="plant", gateway="gw", version="0", bundle=("default", "0", "0" * 64), started_s=0.0, now_s=time.time,
+        clock_synced=lambda: True, health=lambda: health.report(now_s=time.monotonic()), ledgers=list,
+        facts=lambda: tuple(MachineFacts(name, "pump", "mic", None) for name in names),
+    )  # fmt: skip
+    routes = endpoints(CollectorRegistry(), lambda: health.report(now_s=time.monotonic()))
+    server = HttpServer(create_app(routes, page=PageParts(board, gateway)), port=0)
+    server.start()
+    print(server.port, flush=True)
+    over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    frames = np.random.default_rng(0).normal(-40, 10, (312, 128)).astype(np.float32)
+    index = 0
+    while not over.wait(1.0):
+        for name in names:
+            board.window(_window(name, index, frames))
+        index += 1
+    server.stop()
+    return 0
+
+
+def _window(name: str, index: int, frames: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> SeenWindow:
+    now_s = time.time()
+    return SeenWindow(
+        machine=name, source="mic", channel=0, index=index, start_s=now_s - 10, end_s=now_s, state="normal",
+        why=f"{name} sounds normal", coverage=1.0, score=0.5, threshold=2.0, percentile=60.0, level_dbfs=-30.0,
+        bands=tuple(Band(100.0 * 1.26**band, 0.05, 0.3) for band in range(20)), parts=(Part("shape", 1.0, 0.5),),
+        log_mel_db=frames,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The gateway's page in a real Chromium, on a running agent: looks, words, keyboard, and who gets in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
+from tests.support.agent import Agent, running
+from tests.support.broker import wait_until
+from tests.support.browser import accessibility_flaws, browser_page, needs_chromium
+
+PAGES = ("", "#/machine/pump_1", "#/gateway", "#/log", "#/alarms")
+
+pytestmark = [pytest.mark.end_to_end, needs_chromium, pytest.mark.xdist_group("page")]
+
+
+@pytest.fixture(scope="module")
+def agent(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """A pump that fails again and again, a fan that is not commissioned, a source that is absent."""
+    directory = tmp_path_factory.mktemp("page")
+    body = (
+        PUMP + '[[machine]]\nid = "fan_1"\ntype = "fan"\n'
+        + source("film", "pump_1", plant.film, 20.0, loop=True)
+        + '[[source]]\nid = "sim"\nkind = "simulated"\nspeed = 10.0\n[[source.channel]]\nmachine = "fan_1"\n'
+        + '[[machine]]\nid = "fan_2"\n'
+        + source("gone", "fan_2", directory / "nothing.wav", 1.0)
+    )  # fmt: skip
+    site = make_site_in(directory, plant, body, None)
+    with running(site.config, site.http_port, site.log) as agent:
+        agent.wait_ready()
+        wait_until(lambda: '"score":' in agent.get("/api/machines/pump_1/history")[1], 30.0, "a score")
+        wait_until(lambda: "index" in agent.get("/api/machines/fan_1")[1], 30.0, "a window of the fan")
+        yield agent
+        assert agent.stop() == 0
+    assert "Traceback" not in site.log.read_text()
+
+
+def test_machines_are_listed_the_odd_first_and_follow_live(agent: Agent) -> None:
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/")
+        page.get_by_role("link", name="pump_1").wait_for()
+        page.get_by_text("not learnt yet").wait_for()
+        page.get_by_role("heading", name="1 of 3 machines in alarm").wait_for(timeout=30_000)
+        assert page.locator(".card strong").first.inner_text() == "pump_1"
+        page.get_by_role("heading", name="3 machines", exact=True).wait_for(timeout=30_000)
+        assert errors == []
+
+
+def test_a_machine_is_explained(agent: Agent) -> None:
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/#/machine/pump_1")
+        page.get_by_text("unlike its normal").first.wait_for(timeout=30_000)
+        picture = page.locator("img.spectrogram")
+        assert picture.evaluate("image => image.decode().then(() => image.naturalHeight)") == 128
+        assert "windows" in (page.locator("canvas").get_attribute("aria-label") or "")
+        assert page.locator(".bands li").count() == 8
+        assert page.get_by_role("row").count() > 3
+        assert errors == []
+
+
+def test_it_is_reached_by_keyboard_alone(agent: Agent) -> None:
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/")
+        page.get_by_role("link", name="pump_1").wait_for()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.className").startswith("card"):
+                break
+        page.keyboard.press("Enter")
+        page.locator("canvas").wait_for()
+        assert page.evaluate("document.activeElement.id") == "main"
+        assert errors == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_everybody_can_read_it(agent: Agent, dark: bool, phone: bool) -> None:
+    with browser_page(dark=dark, phone=phone) as (page, errors):
+        for path in PAGES:
+            page.goto("about:blank")
+            page.goto(f"http://127.0.0.1:{agent.http_port}/{path}")
+            page.locator("main h2").wait_for()
+            assert accessibility_flaws(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+                f"{path} scrolls sideways"
+            )
+        assert errors == []
+
+
+def test_off_the_loopback_the_token_is_asked_for(plant: Plant, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret-of-this-gateway\n")
+    token.chmod(0o600)
+    site = make_site_in(tmp_path, plant, PUMP + source("film", "pump_1", plant.film, 20.0, loop=True), None)
+    text = site.config.read_text().replace("[http]\n", f'[http]\nhost = "0.0.0.0"\ntoken_file = "{token}"\n')
+    site.config.write_text(text)
+    with running(site.config, site.http_port, site.log) as agent:
+        wait_until(lambda: agent.get("/readyz")[0] == 401, 30.0, "the port")
+        with browser_page() as (page, errors):
+            page.goto(f"http://127.0.0.1:{site.http_port}/")
+            assert accessibility_flaws(page) == []
+            page.get_by_label("Token of this gateway").fill("wrong")
+            page.get_by_role("button", name="Open").click()
+            page.get_by_text("that is not the token").wait_for()
+            page.get_by_label("Token of this gateway").fill("s3cret-of-this-gateway")
+            page.keyboard.press("Enter")
+            page.get_by_role("link", name="pump_1").wait_for()
+            assert [error for error in errors if "401" not in error] == []
+        assert agent.stop() == 0
+    assert "s3cret" not in site.log.read_text()
