@@ -5,12 +5,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.files import is_log_mel
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
 from edge_agent.capture.log_mel_clips import LogMelClips
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.replay import BLOCK_SAMPLES, ChannelChoice, FileSource, StreamSource
+from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
@@ -107,6 +111,10 @@ class OfflineAnalyser:
         self._channels = channels
         self._block_samples = block_samples
         self._analyser = Analyser(bundle.encoder())
+
+    def features(self, log_mel_db: NDArray[np.float32]) -> WindowFeatures:
+        """Features of a window that exists as log-mel frames `[frames, 128]` only."""
+        return self._analyser.clip(log_mel_db, self._settings).features
 
     def recording(self, path: Path) -> Iterator[OfflineWindow]:
         """The windows of one file, each clip of an `.npz` being a recording of its own.

@@ -28,6 +28,7 @@ def alarm_budget(settings: AgentSettings, machine: MachineSection | None = None)
         clear_after=detection.clear_after,
         hysteresis=detection.hysteresis,
         window_hop_s=settings.window.hop_s,
+        background_margin=detection.background_margin,
     )
 
 

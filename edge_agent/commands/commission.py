@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=budget,
         created_ns=time.time_ns(),
         max_states=arguments.states,
+        hear=analyser.features,
     )
     path = store.save(profile)
     for line in describe(profile):

@@ -67,6 +67,7 @@ class Commissioning:
             bundle=self._bundle.ref,
             budget=AlarmBudget(),
             created_ns=time.time_ns(),
+            hear=analyser.features,
         )
         self._store.save(self._profile)
         yield 1.0

@@ -24,15 +24,18 @@ class AlarmBudget:
         hysteresis: Share by which the score must fall below the threshold for a window to count as normal again.
         window_hop_s: Seconds from one window's start to the next.
         latch: Whether an alarm stays until somebody acknowledges it.
+        background_margin: Whether the threshold holds amid background that commissioning did not hear, up to 12 dB
+            below the machine's own sound.
     """
 
     false_alarms_per_week: float = 1.0
-    raise_after: int = 3
-    raise_within: int = 5
+    raise_after: int = 6
+    raise_within: int = 10
     clear_after: int = 6
     hysteresis: float = 0.1
     window_hop_s: float = 10.0
     latch: bool = False
+    background_margin: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a budget that no threshold can keep."""
@@ -87,7 +90,7 @@ def persistence_of(probability: float, correlation: float) -> float:
     if correlation <= 0.0:
         return probability
     correlation = min(correlation, 0.99)
-    threshold = _normal_quantile(probability)
+    threshold = normal_quantile(probability)
     x = np.linspace(threshold, threshold + 8.0, 801)
     density = np.exp(-0.5 * (x**2 - threshold**2))  # relative: no underflow far out
     inner = (threshold - correlation * x) / math.sqrt(1.0 - correlation**2)
@@ -141,7 +144,7 @@ def _completes(onset: float, persistence: float, needed: int, windows: int) -> f
     return float(exceed[-1] + quiet[-1])
 
 
-def _normal_quantile(probability: float) -> float:
+def normal_quantile(probability: float) -> float:
     """The z that a standard normal variable exceeds with this probability."""
     low, high = -9.0, 38.0
     for _ in range(80):

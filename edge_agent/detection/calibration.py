@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.budget import normal_quantile
 from edge_agent.detection.errors import DetectionError
-from edge_agent.detection.tails import normal_log10_sf, student_log10_sf, student_quantile
+from edge_agent.detection.sessions import independent_recordings
+from edge_agent.detection.tails import student_log10_sf, student_quantile
 
 FloatArray = NDArray[np.float64]
 
 _SMALLEST_SCORE = 1e-9
 _MIN_SPREAD = 0.01
-_RAREST_LOG10_P = -12.0
+_SMALLEST_ROOT = 0.05
+_EQUAL_Z = np.array([-normal_quantile((i + 0.5) / 31) for i in range(31)])
 
 
 def log_score(score: float) -> float:
@@ -33,7 +35,7 @@ class PredictiveTail:
     Attributes:
         centre: Mean of the held-out values.
         spread: Standard deviation of normal values.
-        recordings: How many recordings the mean rests on.
+        recordings: How many recordings of different sessions the mean rests on.
         dof: Degrees of freedom that the spread rests on.
 
     >>> tail = PredictiveTail.fit(np.array([0.1, -0.2, 0.3, 0.0]), np.arange(4), prior_spread=0.2, prior_strength=4)
@@ -43,7 +45,7 @@ class PredictiveTail:
 
     centre: float
     spread: float
-    recordings: int
+    recordings: float
     dof: float
 
     def __post_init__(self) -> None:
@@ -57,7 +59,13 @@ class PredictiveTail:
 
     @classmethod
     def fit(
-        cls, values: FloatArray, recordings: NDArray[np.int64], *, prior_spread: float, prior_strength: float
+        cls,
+        values: FloatArray,
+        recordings: NDArray[np.int64],
+        *,
+        prior_spread: float,
+        prior_strength: float,
+        session_correlation: float = 0.0,
     ) -> "PredictiveTail":
         """Fit on held-out values.
 
@@ -67,12 +75,14 @@ class PredictiveTail:
                 evidence is the number of recordings.
             prior_spread: Spread that the type expects.
             prior_strength: How many recordings that expectation is worth.
+            session_correlation: How alike neighbouring recordings are (see `sessions`): they then count for fewer, and
+                what they show of the spread lacks what differs from session to session.
         """
-        count = len(np.unique(recordings))
+        count = independent_recordings(len(np.unique(recordings)), session_correlation)
         dof = max(prior_strength + count - 1, 1.0)
         variance = float(values.var()) * len(values) / max(1, len(values) - 1)
-        pooled = (prior_strength * prior_spread**2 + (count - 1) * variance) / dof
-        return cls(float(values.mean()), math.sqrt(max(pooled, _MIN_SPREAD**2)), count, float(dof))
+        pooled = (prior_strength * prior_spread**2 + (count - 1) * variance) / dof / (1.0 - session_correlation)
+        return cls(float(values.mean()), math.sqrt(max(pooled, _MIN_SPREAD**2)), float(count), float(dof))
 
     @property
     def scale(self) -> float:
@@ -91,28 +101,16 @@ class PredictiveTail:
         """The value that a normal window exceeds with this probability."""
         return self.centre + self.scale * student_quantile(log10_tail, self.dof)
 
-    def alarms_per_week(
-        self, value: float, budget: AlarmBudget, correlation: float, rng: np.random.Generator, draws: int = 400
-    ) -> tuple[float, float]:
-        """What the false-alarm rate at a threshold may really be, the mean and spread being uncertain.
+    def plausible(self) -> tuple[FloatArray, FloatArray]:
+        """Means and spreads that the held-out values allow, equally likely each, `[961]`.
 
-        Args:
-            value: The threshold, transformed.
-            budget: How windows become an alarm.
-            correlation: Of neighbouring windows' values.
-            rng: Draws means and spreads that fit the held-out values.
-            draws: How many.
-
-        Returns:
-            5th and 95th percentile of the expected false alarms per week.
+        The posterior of a normal distribution's mean and variance on a grid of equal probabilities; quantiles of
+        chi-squared after E. B. Wilson and M. M. Hilferty (Proc. Nat. Acad. Sciences 17, 1931, 684).
         """
-        spreads = self.spread * np.sqrt(self.dof / rng.chisquare(self.dof, draws))
-        centres = self.centre + spreads / math.sqrt(self.recordings) * rng.standard_normal(draws)
-        log10_p = [normal_log10_sf(z) for z in ((value - centres) / spreads).tolist()]
-        grid = np.linspace(_RAREST_LOG10_P, math.log10(0.5), 40)
-        rates = [math.log10(max(budget.alarms_per_week(10.0**p, correlation), 1e-300)) for p in grid.tolist()]
-        low, high = np.quantile(np.interp(log10_p, grid, rates), [0.05, 0.95])
-        return float(10.0**low), float(10.0**high)
+        z = _EQUAL_Z
+        chi = np.maximum(1.0 - 2.0 / (9.0 * self.dof) + z * math.sqrt(2.0 / (9.0 * self.dof)), _SMALLEST_ROOT) ** 3
+        spreads = np.repeat(self.spread / np.sqrt(chi), len(z))
+        return self.centre + spreads / math.sqrt(self.recordings) * np.tile(z, len(z)), spreads
 
 
 def neighbour_correlation(values: FloatArray, recordings: NDArray[np.int64]) -> float:

@@ -1,6 +1,5 @@
 """Commissioning: from minutes of a machine's normal sound to its profile, with no gradient training."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection import statistics, verify, vetting
+from edge_agent.detection.amid import Hear, Scale, amid_background
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.calibration import PredictiveTail, neighbour_correlation
 from edge_agent.detection.detector import TrainingSet
@@ -15,24 +15,23 @@ from edge_agent.detection.embedding import spread_choice, unit
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
 from edge_agent.detection.held_out import (
-    FUSED_SPREAD,
-    FUSED_SPREAD_STRENGTH,
     MIN_RECORDINGS,
     HeldOut,
     cross_validate,
     fit_members,
+    fused_tail,
     fused_values,
     stretches,
 )
 from edge_agent.detection.input_health import InputBaseline
 from edge_agent.detection.likeness import UNKNOWN_START, UNNAMED, Likeness
+from edge_agent.detection.limit import limit_of
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import (
     FEW_EXEMPLARS,
     MAX_EXEMPLARS,
     MAX_NAMES,
     MAX_SENTENCE,
-    ExpectedAlarms,
     Profile,
     short_name,
 )
@@ -59,11 +58,13 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     created_ns: int,
     max_states: int = 1,
     seed: int = 0,
+    hear: Hear | None = None,
 ) -> Profile:
     """Learn a machine's normal sound.
 
     Detectors are fitted with whole recordings held out in turn, so that every normal window is scored by detectors that
-    never heard its recording; the threshold comes from those scores. The final detectors see all.
+    never heard its recording; scores are calibrated on those. The threshold comes from the same windows and from copies
+    of them amid synthetic background: a plant is louder some other day. The final detectors see all.
 
     Args:
         machine_id: The machine.
@@ -76,6 +77,8 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         max_states: How many operating states to look for where the recordings name none; with 1, recordings of two
             states are refused as they may be of two machines.
         seed: Of the folds and of the noise; the same seed gives the same profile.
+        hear: Makes features of log-mel frames with the bundle's encoder, for copies of the windows amid background;
+            without it detectors that need an encoder take no part in those.
 
     Returns:
         The profile; provisional below about ten minutes of sound.
@@ -87,14 +90,13 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     names = [short_name(recording.name) for recording in recordings]
     lesson, held, outliers = _vetted(recordings, names, prior, max_states, rng)
     training, states = lesson.training, lesson.states
-    fused_tail, correlation, values, known = _calibrate(held, prior)
-    operating_states = _operating_states(states, values, known, held.recordings, fused_tail)
-    probability = budget.window_probability(correlation)
-    limit = fused_tail.value_at(math.log10(probability))
-    tails = [operating_states[s].tail or fused_tail for s in states.numbers[known].tolist()]
-    log10_tails = np.array([tail.log10_tail(v) for tail, v in zip(tails, values[known].tolist(), strict=True)])
-    verify.refuse_miscalibration(log10_tails, probability)
-    low, high = fused_tail.alarms_per_week(limit, budget, correlation, rng)
+    common, correlation, values, known = _calibrate(held, prior)
+    operating_states = _operating_states(states, values, known, held, common)
+    tails = [operating_states[s].tail or common for s in states.numbers.tolist()]
+    amid_tail = amid_background(training.windows, held, prior, Scale(tuple(tails), common), hear=hear, rng=rng)
+    limit = limit_of(common, amid_tail, budget, correlation)
+    log10_tails = np.array([tails[i].log10_tail(float(values[i])) for i in np.flatnonzero(known)])
+    verify.refuse_miscalibration(log10_tails, budget.window_probability(correlation))
     provisional = len(training.windows) < CALIBRATED_WINDOWS
     places = np.searchsorted(lesson.kept, lesson.owners)
     likeness = Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), lesson.starts_s)
@@ -116,11 +118,12 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         ),
         provisional=provisional,
         budget=budget,
-        threshold=-math.log10(probability),
-        expected=ExpectedAlarms(budget.alarms_per_week(probability, correlation), low, high),
+        threshold=limit.threshold,
+        expected=limit.expected,
         correlation=correlation,
         members=fit_members(training, prior, held, rng),
-        fused_tail=fused_tail,
+        fused_tail=common,
+        amid_tail=amid_tail,
         states=operating_states,
         baseline=InputBaseline.fit(training.windows, lesson.levels),
         state_spectra_db=_state_spectra(training),
@@ -234,9 +237,7 @@ def _calibrate(held: HeldOut, prior: TypePrior) -> tuple[PredictiveTail, float, 
     known = np.isfinite(values)
     if not held.log_scores or not known.any():
         raise CommissioningError(f"type {prior.name!r} of the bundle gives no detector any weight; use another bundle")
-    tail = PredictiveTail.fit(
-        values[known], held.recordings[known], prior_spread=FUSED_SPREAD, prior_strength=FUSED_SPREAD_STRENGTH
-    )
+    tail = fused_tail(held, values[known], held.recordings[known])
     return tail, neighbour_correlation(values[known], held.recordings[known]), values, known
 
 
@@ -244,7 +245,7 @@ def _operating_states(
     states: States,
     values: FloatArray,
     known: NDArray[np.bool_],
-    recordings: NDArray[np.int64],
+    held: HeldOut,
     common: PredictiveTail,
 ) -> tuple[OperatingState, ...]:
     """Each state with a calibration of its own where enough recordings show it; few lean on what all states share."""
@@ -253,10 +254,8 @@ def _operating_states(
         own = states.numbers == number
         tail = None
         heard = own & known
-        if len(states.names) > 1 and len(np.unique(recordings[heard])) >= STATE_TAIL_RECORDINGS:
-            tail = PredictiveTail.fit(
-                values[heard], recordings[heard], prior_spread=common.spread, prior_strength=FUSED_SPREAD_STRENGTH
-            )
+        if len(states.names) > 1 and len(np.unique(held.recordings[heard])) >= STATE_TAIL_RECORDINGS:
+            tail = fused_tail(held, values[heard], held.recordings[heard], prior_spread=common.spread)
         found.append(OperatingState(name, int(own.sum()), tail))
     return tuple(found)
 

@@ -1,7 +1,6 @@
 """What commissioning learnt of one machine, in one small file."""
 
 import io
-import math
 import os
 import stat
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from edge_agent.detection.features import BANDS
 from edge_agent.detection.fusion import Member
 from edge_agent.detection.input_health import InputBaseline
 from edge_agent.detection.likeness import Likeness
+from edge_agent.detection.limit import ExpectedAlarms, limit_of
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.registry import DETECTORS
 from edge_agent.detection.states import MAX_STATES, OperatingState
@@ -42,21 +42,6 @@ _LIKENESS = "likeness."
 Name = Annotated[str, Field(max_length=_MAX_NAME_LENGTH)]
 Sentence = Annotated[str, Field(max_length=MAX_SENTENCE)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedAlarms:
-    """False alarms per week at the threshold, as far as the held-out windows tell.
-
-    Attributes:
-        per_week: Expected number.
-        low: 5th percentile of what it may really be.
-        high: 95th percentile.
-    """
-
-    per_week: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +67,7 @@ class Profile:
         correlation: Of the scores of neighbouring windows.
         members: Detectors with their calibration.
         fused_tail: Distribution of the fused value.
+        amid_tail: The same amid background; None where no detector could tell.
         states: The operating states.
         baseline: The input's condition.
         state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.
@@ -108,6 +94,7 @@ class Profile:
     correlation: float
     members: tuple[Member, ...]
     fused_tail: PredictiveTail
+    amid_tail: PredictiveTail | None
     states: tuple[OperatingState, ...]
     baseline: InputBaseline
     state_spectra_db: NDArray[np.float32]
@@ -185,11 +172,8 @@ class Profile:
 
     def with_budget(self, budget: AlarmBudget) -> "Profile":
         """The same knowledge under another budget: threshold and expected alarms follow, nothing is learnt anew."""
-        probability = budget.window_probability(self.correlation)
-        rate = budget.alarms_per_week(probability, self.correlation)
-        scale = rate / self.expected.per_week if self.expected.per_week > 0 else 1.0
-        expected = ExpectedAlarms(rate, self.expected.low * scale, self.expected.high * scale)
-        return replace(self, budget=budget, threshold=-math.log10(probability), expected=expected)
+        limit = limit_of(self.fused_tail, self.amid_tail, budget, self.correlation)
+        return replace(self, budget=budget, threshold=limit.threshold, expected=limit.expected)
 
     def check_prior(self, prior: TypePrior) -> None:
         """Refuse to score with another prior than the one that the thresholds were made with.
@@ -251,6 +235,7 @@ class _Metadata(_Strict):
     correlation: Annotated[float, Field(ge=0, lt=1)]
     members: Annotated[tuple[_MemberMetadata, ...], Field(min_length=1, max_length=16)]
     fused_tail: PredictiveTail
+    amid_tail: PredictiveTail | None
     states: Annotated[tuple[_StateMetadata, ...], Field(min_length=1, max_length=MAX_STATES)]
     baseline: InputBaseline
     likeness_limit: Annotated[float, Field(gt=0, le=2)] | None = None

@@ -11,6 +11,7 @@ BUNDLE = BundleRef(name="test", version="1.2.3", sha256="0" * 64)
 
 @pytest.fixture(scope="session")
 def profile() -> Profile:
-    """Machine 0, commissioned on twelve clips."""
+    """Machine 0, commissioned on twelve clips for a place without other sounds."""
     clips = [recording(seed) for seed in range(12)]
-    return commission("fan_1", "fan", clips, prior(), BUNDLE, AlarmBudget(), created_ns=1_700_000_000_000_000_000)
+    budget = AlarmBudget(background_margin=False)
+    return commission("fan_1", "fan", clips, prior(), BUNDLE, budget, created_ns=1_700_000_000_000_000_000)

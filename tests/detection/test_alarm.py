@@ -7,6 +7,7 @@ from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.verdict import HealthCode, HealthFinding, Verdict
 
 HOP_NS = 10_000_000_000
+THREE_OF_FIVE = AlarmBudget(raise_after=3, raise_within=5)
 DEAD = HealthFinding(HealthCode.DEAD, True, "silence")
 CLIPPED = HealthFinding(HealthCode.CLIPPED, False, "clipped")
 
@@ -21,7 +22,7 @@ def play(machine: AlarmMachine, scores: list[float], start: int = 0) -> list[Ala
 
 
 def test_three_of_five_raise() -> None:
-    states = play(AlarmMachine(AlarmBudget()), [3, 0, 3, 0, 3])
+    states = play(AlarmMachine(THREE_OF_FIVE), [3, 0, 3, 0, 3])
     assert [state.raised for state in states] == [False] * 4 + [True]
     episode = states[-1].episode
     assert episode is not None
@@ -30,11 +31,11 @@ def test_three_of_five_raise() -> None:
 
 
 def test_three_of_six_do_not() -> None:
-    assert not any(state.raised for state in play(AlarmMachine(AlarmBudget()), [3, 3, 0, 0, 0, 3, 0, 0, 3]))
+    assert not any(state.raised for state in play(AlarmMachine(THREE_OF_FIVE), [3, 3, 0, 0, 0, 3, 0, 0, 3]))
 
 
 def test_a_score_within_the_hysteresis_neither_feeds_nor_ends_an_alarm() -> None:
-    machine = AlarmMachine(AlarmBudget(clear_after=3, hysteresis=0.1))
+    machine = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=3, hysteresis=0.1))
     play(machine, [3, 3, 3])
     states = play(machine, [0, 0, 1.9, 0, 0, 0], start=3)
     assert [state.cleared for state in states] == [False] * 5 + [True]
@@ -43,7 +44,7 @@ def test_a_score_within_the_hysteresis_neither_feeds_nor_ends_an_alarm() -> None
 
 
 def test_peak_is_kept() -> None:
-    machine = AlarmMachine(AlarmBudget())
+    machine = AlarmMachine(THREE_OF_FIVE)
     state = play(machine, [3, 5, 3, 9, 4])[-1]
     assert state.episode is not None
     assert (state.episode.peak_score, state.episode.peak_ns) == (9, 3 * HOP_NS)
@@ -51,13 +52,13 @@ def test_peak_is_kept() -> None:
 
 
 def test_the_next_alarm_is_another_episode() -> None:
-    machine = AlarmMachine(AlarmBudget(clear_after=2))
+    machine = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=2))
     last = play(machine, [3, 3, 3, 0, 0, 3, 3, 3])[-1]
     assert last.raised and last.episode is not None and last.episode.number == 2
 
 
 def test_an_unfit_input_raises_and_ends_nothing() -> None:
-    machine = AlarmMachine(AlarmBudget(clear_after=2))
+    machine = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=2))
     for i in range(10):
         assert not machine.update(verdict(9.0, DEAD), i * HOP_NS).raised
     play(machine, [3, 3, 3], start=10)
@@ -71,13 +72,13 @@ def test_a_finding_that_does_not_block_changes_nothing() -> None:
 
 
 def test_windows_before_a_long_gap_do_not_count() -> None:
-    machine = AlarmMachine(AlarmBudget())
+    machine = AlarmMachine(THREE_OF_FIVE)
     play(machine, [3, 3])
     assert not machine.update(verdict(3.0), 100 * HOP_NS).raised
 
 
 def test_a_latched_alarm_waits_for_a_person() -> None:
-    machine = AlarmMachine(AlarmBudget(clear_after=2, latch=True))
+    machine = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=2, latch=True))
     state = play(machine, [3, 3, 3, 0, 0, 0])[-1]
     assert state.phase is AlarmPhase.LATCHED and not state.cleared
     assert state.episode is not None and state.episode.ended_ns == 4 * HOP_NS
@@ -85,16 +86,16 @@ def test_a_latched_alarm_waits_for_a_person() -> None:
 
 
 def test_a_latched_alarm_that_comes_back_is_the_same_episode() -> None:
-    machine = AlarmMachine(AlarmBudget(clear_after=2, latch=True))
+    machine = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=2, latch=True))
     state = play(machine, [3, 3, 3, 0, 0, 4])[-1]
     assert state.phase is AlarmPhase.ACTIVE and state.episode is not None
     assert state.episode.number == 1 and state.episode.ended_ns is None and state.episode.peak_score == 4
 
 
 def test_an_open_episode_survives_a_restart() -> None:
-    first = AlarmMachine(AlarmBudget())
+    first = AlarmMachine(THREE_OF_FIVE)
     open_episode = play(first, [3, 3, 3])[-1].episode
-    second = AlarmMachine(AlarmBudget(clear_after=1), last=open_episode)
+    second = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5, clear_after=1), last=open_episode)
     assert second.state.phase is AlarmPhase.ACTIVE
     state = second.update(verdict(0.0), 4 * HOP_NS)
     assert state.cleared and state.episode is not None and state.episode.number == 1

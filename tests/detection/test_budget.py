@@ -63,7 +63,7 @@ def test_persistence_is_that_of_normal_neighbours() -> None:
     [
         {"false_alarms_per_week": 0.0},
         {"false_alarms_per_week": float("nan")},
-        {"raise_after": 6},
+        {"raise_after": 11},
         {"raise_after": 0},
         {"clear_after": 0},
         {"hysteresis": 1.0},

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.calibration import PredictiveTail, log_score, neighbour_correlation
 from edge_agent.detection.errors import DetectionError
 
@@ -41,14 +40,24 @@ def test_value_at_inverts_the_tail() -> None:
     assert tail.log10_tail(tail.value_at(-5.0)) == pytest.approx(-5.0, rel=1e-6)
 
 
-def test_doubt_about_the_false_alarm_rate_shrinks_with_evidence() -> None:
-    budget, widths = AlarmBudget(), []
-    for clips in (5, 60):
-        tail = PredictiveTail(0.0, 1.0, clips, clips + 3.0)
-        low, high = tail.alarms_per_week(tail.value_at(-2.2), budget, 0.3, np.random.default_rng(0), draws=100)
-        assert 0.0 <= low < high
-        widths.append(np.log10(high) - np.log10(max(low, 1e-12)))
-    assert widths[1] < widths[0]
+def test_recordings_of_one_session_are_less_evidence_and_show_less_spread() -> None:
+    values = np.random.default_rng(0).normal(size=30)
+    apart, together = (
+        PredictiveTail.fit(values, np.arange(30), prior_spread=1.0, prior_strength=4.0, session_correlation=r)
+        for r in (0.0, 0.6)
+    )
+    assert together.recordings == pytest.approx(30 * 0.4 / 1.6)
+    assert together.spread > 1.4 * apart.spread
+    assert together.value_at(-2.0) > 1.5 * apart.value_at(-2.0)
+
+
+def test_plausible_means_and_spreads_are_those_of_the_posterior() -> None:
+    tail = PredictiveTail(2.0, 0.5, 9.0, 12.0)
+    centres, spreads = tail.plausible()
+    drawn = 0.5 * np.sqrt(12.0 / np.random.default_rng(0).chisquare(12.0, 200_000))
+    assert np.quantile(spreads, [0.1, 0.5, 0.9]) == pytest.approx(np.quantile(drawn, [0.1, 0.5, 0.9]), rel=0.03)
+    assert centres.mean() == pytest.approx(2.0, abs=1e-6)
+    assert centres.std() == pytest.approx(np.sqrt((drawn**2).mean() / 9.0), rel=0.05)
 
 
 def test_neighbour_correlation_is_found_and_cautious() -> None:

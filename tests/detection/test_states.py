@@ -65,7 +65,7 @@ def test_a_state_heard_often_enough_has_a_calibration_of_its_own() -> None:
     profile = learn([*often, *seldom])
     load, idle = profile.states
     assert (load.name, idle.name) == ("load", "idle")
-    assert load.tail is not None and load.tail.recordings == STATE_TAIL_RECORDINGS
+    assert load.tail is not None and 3 < load.tail.recordings < STATE_TAIL_RECORDINGS
     assert idle.tail is None
     restored = Profile.from_bytes(profile.to_bytes(), name="p")
     assert restored.states == profile.states

@@ -24,7 +24,8 @@ PRIOR = sounds.prior()
 def profile() -> Profile:
     return commission(
         "fan_1", "fan", [sounds.recording(seed, windows=2) for seed in range(10)], PRIOR,
-        bundle=None, budget=AlarmBudget(raise_after=2, raise_within=3, clear_after=2), created_ns=0,
+        bundle=None, budget=AlarmBudget(raise_after=2, raise_within=3, clear_after=2, background_margin=False),
+        created_ns=0,
     )  # fmt: skip
 
 

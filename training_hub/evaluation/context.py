@@ -24,7 +24,7 @@ class Effort:
         snrs_db: Of the noise protocol.
         clips_per_machine: Most normal, and most anomalous, clips of a machine that are changed and heard again.
         stream_h: Hours of the stream per machine.
-        delay_trials: How often an anomaly begins.
+        stream_pieces: Pieces of a machine's day: normal recordings, each at several gains amid several backgrounds.
         rounds: Of the bootstrap.
     """
 
@@ -34,12 +34,12 @@ class Effort:
     snrs_db: tuple[float, ...]
     clips_per_machine: int
     stream_h: float
-    delay_trials: int
+    stream_pieces: int
     rounds: int
 
 
-FULL = Effort(10, 2, (3, 5, 10, 20, 40), (6.0, 0.0, -6.0, -12.0, -18.0), 1000, 24.0, 40, 200)
-QUICK = Effort(3, 1, (10,), (0.0, -12.0), 40, 0.5, 5, 50)
+FULL = Effort(10, 2, (3, 5, 10, 20, 40), (6.0, 0.0, -6.0, -12.0, -18.0), 1000, 24.0, 600, 200)
+QUICK = Effort(3, 1, (10,), (0.0, -12.0), 40, 0.5, 40, 50)
 
 
 @dataclass(frozen=True, eq=False)

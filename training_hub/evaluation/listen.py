@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.features import Recording
+from edge_agent.detection.features import Recording, WindowFeatures
 from edge_agent.inference.encoder import Encoder
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
@@ -16,6 +16,8 @@ from training_hub.evaluation.clips import EvalClip
 from training_hub.evaluation.errors import EvaluationError
 
 FloatArray = NDArray[np.float32]
+
+_REMEMBERED_SOUNDS = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ class Listener:
         self._policy = ScorePolicy()
         self._shape = WindowShape()
         self._heard: dict[str, HeardClip] = {}
+        self._audio: dict[str, FloatArray] = {}
 
     def hear(self, clip: EvalClip, *, remember: bool = True) -> HeardClip:
         """Windows of a clip.
@@ -92,6 +95,24 @@ class Listener:
         """Windows of many clips, in order."""
         return [self.hear(clip, remember=remember) for clip in clips]
 
+    def audio(self, clip: EvalClip) -> FloatArray:
+        """Samples of a clip that has some.
+
+        Raises:
+            EvaluationError: It exists as frames only.
+        """
+        if clip.read_audio is None:
+            raise EvaluationError(f"clip {clip.name}: only sounds can be mixed, not frames")
+        if clip.name not in self._audio:
+            self._audio[clip.name] = np.ascontiguousarray(clip.read_audio(), np.float32)
+            while len(self._audio) > _REMEMBERED_SOUNDS:
+                del self._audio[next(iter(self._audio))]
+        return self._audio[clip.name]
+
+    def features(self, log_mel_db: FloatArray) -> WindowFeatures:
+        """Features of a window that exists as log-mel frames `[frames, 128]` only."""
+        return self._analyser.clip(log_mel_db, self.settings).features
+
     def _windows(self, clip: EvalClip) -> list[AnalysedWindow]:
         if clip.read_log_mel is not None:
             return [self._analyser.clip(clip.read_log_mel(), self.settings)]
@@ -100,19 +121,3 @@ class Listener:
         stream.push(np.ascontiguousarray(clip.read_audio(), np.float32), 0)
         stream.finish()
         return [window for _, window in self._analyser.drain([stream])]
-
-    def stream(self) -> "ListeningStream":
-        """A stream of windows without an end, for hours of sound."""
-        return ListeningStream(self._analyser, ChannelStream(self.settings, self._shape, self.settings.sample_rate_hz))
-
-
-class ListeningStream:
-    """Blocks in, windows out, as the running agent does it."""
-
-    def __init__(self, analyser: Analyser, channel: ChannelStream) -> None:
-        self._analyser, self._channel = analyser, channel
-
-    def push(self, samples: FloatArray) -> list[AnalysedWindow]:
-        """Take the next samples and return the windows that they complete."""
-        self._channel.push(np.ascontiguousarray(samples, np.float32), self._channel.position)
-        return [window for _, window in self._analyser.drain([self._channel])]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edge_agent.detection.amid import Hear
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
 from edge_agent.detection.prior import TypePrior
@@ -29,10 +30,11 @@ class AgentScorer:
         prior: Chooses the type's prior.
         bundle: The bundle under test.
         budget: What the operator would set.
+        hear: Makes features of log-mel frames.
     """
 
-    def __init__(self, prior: PriorSource, bundle: Bundle, budget: AlarmBudget) -> None:
-        self._prior, self._bundle, self._budget = prior, bundle, budget
+    def __init__(self, prior: PriorSource, bundle: Bundle, budget: AlarmBudget, hear: Hear) -> None:
+        self._prior, self._bundle, self._budget, self._hear = prior, bundle, budget, hear
         self._scorer: MachineScorer | None = None
 
     @property
@@ -69,6 +71,7 @@ class AgentScorer:
             created_ns=0,
             max_states=len({clip.clip.condition for clip in normals}),  # the operator knows how the machine works
             seed=context.seed,
+            hear=self._hear,
         )
         self._scorer = MachineScorer(profile, prior)
 
@@ -138,11 +141,11 @@ def machine_normals(clips: Sequence[HeardClip]) -> list[MachineNormals]:
     return normals
 
 
-def our_systems(bundle: Bundle, priors: Priors, budget: AlarmBudget) -> tuple[System, ...]:
+def our_systems(bundle: Bundle, priors: Priors, budget: AlarmBudget, hear: Hear) -> tuple[System, ...]:
     """The product, and what it is with less knowledge of the type."""
 
     def variant(name: str, title: str, prior: PriorSource) -> System:
-        return System(name, f"this agent: {title}", Family.OURS, lambda: AgentScorer(prior, bundle, budget))
+        return System(name, f"this agent: {title}", Family.OURS, lambda: AgentScorer(prior, bundle, budget, hear))
 
     found = [
         variant("ours", "type fitted on the type's other machines, generic where there are none", priors.of_siblings),

@@ -68,7 +68,7 @@ def evaluate(
         listener=listener,
         float_listener=_float_listener(bundle, options.float_encoder),
         identifier=Identifier(labels, IdentityCalibration()) if labels else None,
-        ours=our_systems(bundle, Priors(bundle, data, listener), AlarmBudget()),
+        ours=our_systems(bundle, Priors(bundle, data, listener), AlarmBudget(), listener.features),
         baselines=tuple(system for system in known if not system.missing),
         effort=QUICK if options.quick else FULL,
         seed=options.seed,

@@ -20,7 +20,7 @@ from training_hub.evaluation.protocols.catalogue import PROTOCOLS
 from training_hub.evaluation.report import Report
 from training_hub.evaluation.run import Options, evaluate
 
-TINY = replace(context.QUICK, draws=1, stream_h=0.05, delay_trials=2, rounds=20, snrs_db=(0.0,), clips_per_machine=8)
+TINY = replace(context.QUICK, draws=1, stream_h=0.05, stream_pieces=20, rounds=20, snrs_db=(0.0,), clips_per_machine=8)
 
 
 @pytest.fixture(scope="module")
