@@ -32,7 +32,7 @@ class Desk:
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(wall_ns=START_NS))
     health: Health = field(default_factory=lambda: Health(HealthLimits()))
-    alarms: AlarmMachine = field(default_factory=lambda: AlarmMachine(AlarmBudget()))
+    alarms: AlarmMachine = field(default_factory=lambda: AlarmMachine(AlarmBudget(raise_after=3, raise_within=5)))
     publishes: bool = True
 
     def __post_init__(self) -> None:

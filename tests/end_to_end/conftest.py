@@ -39,7 +39,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-PUMP = '[[machine]]\nid = "pump_1"\ntype = "pump"\n'
+PUMP = '[detection]\nraise_after = 3\nraise_within = 5\n[[machine]]\nid = "pump_1"\ntype = "pump"\n'
 
 
 def source(name: str, machine: str, path: Path | str, speed: float, *, loop: bool = False) -> str:
