@@ -24,7 +24,7 @@ class ExpectedAlarms:
     """False alarms per week at the threshold, as far as the held-out windows tell.
 
     Attributes:
-        per_week: Expected number.
+        per_week: As likely to be exceeded as not: the median of what it may really be.
         low: 5th percentile of what it may really be.
         high: 95th percentile.
     """
@@ -81,5 +81,5 @@ def _expected(tail: PredictiveTail, value: float, budget: AlarmBudget, correlati
     grid = np.linspace(0.0, max(float(z.max()), 1e-6), _GRID)
     rates = [budget.alarms_per_week(10.0 ** normal_log10_sf(g), correlation) for g in grid.tolist()]
     log_rates = np.interp(z, grid, [math.log(max(rate, 1e-300)) for rate in rates])
-    low, high = np.exp(np.quantile(log_rates, [0.05, 0.95]))
-    return ExpectedAlarms(float(np.exp(log_rates).mean()), float(low), float(high))
+    low, middle, high = np.exp(np.quantile(log_rates, [0.05, 0.5, 0.95])).tolist()
+    return ExpectedAlarms(middle, low, high)
