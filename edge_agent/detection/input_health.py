@@ -19,7 +19,7 @@ DEAD_LEVEL_DB = -98.0
 UNPLUGGED_DROP_DB = 35.0
 STOPPED_DROP_DB = 15.0
 MUFFLED_LOSS_DB = 12.0
-HUM_RISE_DB = 12.0
+HUM_RISE_DB = 5.0
 CLIPPED_FRACTION = 2e-3
 DC_STEP = 0.05
 LOST_BITS = 3
@@ -32,7 +32,9 @@ _MIDDLE = (_CENTRES_HZ > 500.0) & (_CENTRES_HZ < 4_000.0)
 _BASS_BANDS = 12
 _MAINS_HZ = (50.0, 60.0)
 _HARMONICS = (1, 2, 3)
-_STEADY_STD_DB = 1.5
+_STEADY_STD_DB = 2.4
+"""A band of noise fluctuates by 5.6 dB from frame to frame; of normal recordings of nine machines none of the lowest
+bands stayed within 3.4 dB."""
 
 
 @dataclass(frozen=True, slots=True)

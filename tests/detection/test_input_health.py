@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.detection import input_health
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.input_health import InputBaseline, check_input
 from edge_agent.detection.verdict import HealthCode
 from edge_agent.signal.level import InputMeter, LevelReading
 from edge_agent.signal.logmel import log_mel_db
+from tests.support.agent import RECORDINGS, needs_recordings
 
 RATE_HZ = 16_000
 NOTHING = np.zeros((0, 1), np.float32)
@@ -96,3 +98,10 @@ def test_what_was_normal_at_commissioning_stays_normal() -> None:
     window, level = heard(machine(1) + hum(0.3).astype(np.float32))
     humming = InputBaseline.fit([window], [replace(level, dc=0.1, clipped_fraction=0.01)])
     assert check_input(window, replace(level, dc=0.1, clipped_fraction=0.02), humming) == ()
+
+
+@pytest.mark.data
+@needs_recordings
+def test_no_normal_recording_has_a_finding_and_faults_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    status = input_health.main(["--data", str(RECORDINGS)])
+    assert status == 0, capsys.readouterr().out
