@@ -101,7 +101,9 @@ def soak(hours: float, channels: int) -> list[Reading]:
     command = (sys.executable, str(Path(__file__).with_name("paced_child.py")))
 
     def open_source() -> MicrophoneSource:
-        return MicrophoneSource("soak", DeviceSettings("ALSA:soak", RATE_HZ, channels), command=command)
+        return MicrophoneSource(
+            "soak", DeviceSettings("ALSA:soak", RATE_HZ, channels), command=command, real_time=False
+        )
 
     def tell(change: SourceChange) -> None:
         if change.state is not SourceState.UP:

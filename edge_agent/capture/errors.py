@@ -11,8 +11,10 @@ class SourceError(Exception):
     Args:
         message: What happened.
         reason: How the samples that are missed until the source is back are booked.
+        hold_s: How long to wait before it is opened again, where only a person can mend it.
     """
 
-    def __init__(self, message: str, reason: Lost = Lost.UNPLUGGED) -> None:
+    def __init__(self, message: str, reason: Lost = Lost.UNPLUGGED, *, hold_s: float = 0.0) -> None:
         super().__init__(message)
         self.reason = reason
+        self.hold_s = hold_s

@@ -11,6 +11,9 @@ from typing import Final
 
 from edge_agent.capture.errors import SourceError
 
+MAX_PULSE_CHANNELS: Final = 32
+"""`PA_CHANNELS_MAX`."""
+
 READY_CONTEXT: Final = 4
 READY_STREAM: Final = 2
 GOOD_CONTEXT: Final = range(1, 5)
@@ -43,7 +46,7 @@ class SampleSpec(ctypes.Structure):
 class ChannelMap(ctypes.Structure):
     """`pa_channel_map`."""
 
-    _fields_ = (("channels", c_uint8), ("map", c_int * 32))
+    _fields_ = (("channels", c_uint8), ("map", c_int * MAX_PULSE_CHANNELS))
 
 
 class BufferAttributes(ctypes.Structure):
@@ -66,7 +69,7 @@ def float_spec(rate_hz: int, channels: int) -> SampleSpec:
 
 def numbered_channels(channels: int) -> ChannelMap:
     """Channels that are numbered and have no place in a room, so that there is nothing to mix by."""
-    return ChannelMap(channels, (c_int * 32)(*(_POSITION_AUX0 + k for k in range(channels))))
+    return ChannelMap(channels, (c_int * MAX_PULSE_CHANNELS)(*(_POSITION_AUX0 + k for k in range(channels))))
 
 
 def record_buffer(hold_bytes: int, fragment_bytes: int) -> BufferAttributes:

@@ -6,7 +6,7 @@ from edge_agent.signal.settings import MAX_RATE_HZ, MIN_RATE_HZ
 
 __all__ = ["MAX_CHANNELS", "MAX_PEAK", "MAX_RATE_HZ", "MIN_RATE_HZ"]
 
-MAX_CHANNELS: Final = 32
+MAX_CHANNELS: Final = 64
 """Most channels of one source; larger arrays are several sources."""
 
 MAX_PEAK: Final = 100.0

@@ -12,7 +12,7 @@ import numpy as np
 from edge_agent.capture.cards import SoundCards
 from edge_agent.capture.device_process import CHILD_COMMAND, DeviceProcess
 from edge_agent.capture.devices import refuse_moving_name
-from edge_agent.capture.pace import LossMeter
+from edge_agent.capture.pace import LossMeter, RateMeter
 from edge_agent.capture.presence import check_present
 from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.reasons import Lost
@@ -29,6 +29,9 @@ could cost two windows of 10 s.
 OPEN_S: Final = 6.0
 """A device that has neither opened nor given its first block after this long is frozen."""
 
+WRONG_RATE_HOLD_S: Final = 60.0
+"""A device that runs at another rate than asked for is tried again this seldom."""
+
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -37,17 +40,31 @@ class Stamper:
 
     The clock counts samples, and time where samples are missing: those that found no room in the ring are known by
     number; those that the driver lost are told by `LossMeter`.
+
+    Args:
+        settings: The device.
+        real_time: Whether it gives samples at the pace of time.
     """
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    def __init__(self, settings: DeviceSettings, *, real_time: bool = True) -> None:
         self._channels = settings.channels
         self._rate_hz = settings.rate_hz
+        self._device = settings.device
         self._meter = LossMeter(settings.rate_hz)
+        self._rate_meter = RateMeter(settings.rate_hz) if real_time else None
         self._missing = 0
 
     def stamp(self, raw: RawBlock) -> Block:
-        """The block at its place; a gap before it has one cause, that nobody read in time."""
+        """The block at its place; a gap before it has one cause, that nobody read in time.
+
+        Raises:
+            SourceError: The device gives samples faster than it was asked to.
+        """
         given = raw.first + raw.samples
+        rate_hz = self._rate_meter.observe(given + raw.left, raw.read_ns) if self._rate_meter else None
+        if rate_hz is not None:
+            message = f"device {self._device!r} gives about {rate_hz} samples a second, not {self._rate_hz}"
+            raise SourceError(f"{message}; set rate_hz to a rate that it has", Lost.GAP, hold_s=WRONG_RATE_HOLD_S)
         self._missing += self._meter.observe(given, raw.left, raw.read_ns, overflowed=raw.overflowed)
         samples = np.frombuffer(raw.data, dtype=np.float32).reshape(raw.samples, self._channels)
         captured_ns = raw.read_ns - raw.left * _NS_PER_S // self._rate_hz
@@ -67,6 +84,7 @@ class MicrophoneSource:
         command: What reads the device.
         cards: The cards of this computer.
         monotonic_ns: Monotonic time.
+        real_time: False for a device that gives as fast as it is read, such as a file of ALSA's.
 
     Raises:
         SourceError: The device is named by what moves.
@@ -84,6 +102,7 @@ class MicrophoneSource:
         command: Sequence[str] = CHILD_COMMAND,
         cards: SoundCards | None = None,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        real_time: bool = True,
     ) -> None:
         refuse_moving_name(settings.device)
         self.source_id = source_id
@@ -93,6 +112,7 @@ class MicrophoneSource:
         self._command = command
         self._cards = cards or SoundCards()
         self._monotonic_ns = monotonic_ns
+        self._real_time = real_time
         self._lock = threading.Lock()
         self._closed = False
         self._used = False
@@ -151,7 +171,7 @@ class MicrophoneSource:
             process.close()
 
     def _watch(self, process: DeviceProcess) -> Iterator[Block]:
-        stamper = Stamper(self.settings)
+        stamper = Stamper(self.settings, real_time=self._real_time)
         progress_ns = self._monotonic_ns()
         patience_s = self._open_s
         while True:

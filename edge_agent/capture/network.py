@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from edge_agent.capture.limits import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
-from edge_agent.capture.pace import LossMeter
+from edge_agent.capture.pace import LossMeter, RateMeter
 from edge_agent.capture.raw_stream import BLOCK_S
 from edge_agent.capture.reasons import Lost
 from edge_agent.capture.source import Block, SourceError
@@ -22,6 +22,9 @@ STALL_S: Final = 10.0
 LOSS_TOLERANCE_S: Final = 0.2
 LOSS_WINDOW_S: Final = 10.0
 """Networks delay more than drivers do: a delay counts as a loss only once it has stayed for this long."""
+
+WRONG_RATE_HOLD_S: Final = 60.0
+"""A stream of another rate than declared is tried again this seldom: what comes of it until it is told is misheard."""
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -109,6 +112,7 @@ class NetworkSource:
         meter = LossMeter(self.rate_hz, tolerance_s=LOSS_TOLERANCE_S, window_s=LOSS_WINDOW_S)
         frame_bytes = self.channels * stream.sample_format.sample_bytes
         block_bytes = self._block_samples * frame_bytes
+        rate_meter = RateMeter(self.rate_hz)
         held = bytearray()
         position = given = 0
         fault: SourceError | None = None
@@ -126,6 +130,10 @@ class NetworkSource:
                 del held[:take]
                 given += len(samples)
                 left = len(held) // frame_bytes
+                if rate_hz := rate_meter.observe(given + left, now_ns):
+                    told = f"{rate_hz} samples a second for each of {self.channels} channels, not {self.rate_hz}"
+                    message = f"{self.source_id}: the stream gives about {told}; correct rate_hz, channels or format"
+                    raise SourceError(message, Lost.GAP, hold_s=WRONG_RATE_HOLD_S)
                 position += meter.observe(given, left, now_ns)
                 yield Block(samples, position, Lost.GAP, now_ns - left * _NS_PER_S // self.rate_hz)
                 position += len(samples)

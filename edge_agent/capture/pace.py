@@ -8,6 +8,8 @@ NS_PER_S: Final = 1_000_000_000
 WINDOW_S: Final = 2.0
 TOLERANCE_S: Final = 0.06
 DRIFT: Final = 1e-3
+AHEAD_S: Final = 2.0
+AHEAD_SHARE: Final = 0.005
 
 
 class LossMeter:
@@ -74,3 +76,43 @@ class LossMeter:
             return lost
         self._baseline_ns += min(excess_ns, self._drift_ns)
         return 0
+
+
+class RateMeter:
+    """Tells a source that gives samples faster than its rate, which no fault of it explains.
+
+    Then rate, format or channels are other than declared, and every score would be of a wrong sound. A source that
+    comes late and catches up is never ahead of its first seconds; one whose crystal is fast is so by a permille.
+
+    Args:
+        rate_hz: Declared sample rate.
+
+    Example:
+        >>> meter = RateMeter(16_000)
+        >>> told = [meter.observe(k * 3_200, k * NS_PER_S // 10) for k in range(1, 60)]
+        >>> next(rate for rate in told if rate)
+        32000
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._first: tuple[int, int] | None = None
+        self._earliest_ns = 0
+
+    def observe(self, given: int, read_ns: int) -> int | None:
+        """The rate at which it gives, in Hz, where that is too high; None while it may be right.
+
+        Args:
+            given: Samples per channel so far, those that the driver still holds included.
+            read_ns: Monotonic time of the read.
+        """
+        late_ns = read_ns - given * NS_PER_S // self._rate_hz
+        if self._first is None:
+            self._first, self._earliest_ns = (given, read_ns), late_ns
+        passed_ns = read_ns - self._first[1]
+        if passed_ns < WINDOW_S * NS_PER_S:  # what was held back at the start may come at once
+            self._earliest_ns = min(self._earliest_ns, late_ns)
+            return None
+        if self._earliest_ns - late_ns <= AHEAD_S * NS_PER_S + AHEAD_SHARE * passed_ns:
+            return None
+        return round((given - self._first[0]) * NS_PER_S / passed_ns)

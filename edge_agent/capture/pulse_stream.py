@@ -10,6 +10,7 @@ from edge_agent.capture.errors import SourceError
 from edge_agent.capture.libpulse import (
     GOOD_CONTEXT,
     GOOD_STREAM,
+    MAX_PULSE_CHANNELS,
     READY_CONTEXT,
     READY_STREAM,
     RECORD_FLAGS,
@@ -40,6 +41,12 @@ class PulseStream:
     """
 
     def __init__(self, settings: DeviceSettings) -> None:
+        if settings.channels > MAX_PULSE_CHANNELS:
+            msg = (
+                f"device {settings.device!r}: a sound server carries {MAX_PULSE_CHANNELS} channels at most, not "
+                f"{settings.channels}; name the card itself (hw:CARD=...)"
+            )
+            raise SourceError(msg)
         self._pulse = LibPulse()
         self._name = settings.device
         self._token = PulseToken.parse(settings.device)

@@ -113,7 +113,7 @@ class SourceRunner:
         self._change(SourceState.STARTING, "opening")
         failures = 0
         while not self._stopping.is_set():
-            before = self._position
+            before, hold_s = self._position, 0.0
             try:
                 self._read_once()
                 if not self._live or self._stopping.is_set():
@@ -122,7 +122,7 @@ class SourceRunner:
                     return
                 detail, reason = "the source ended", Lost.UNPLUGGED
             except SourceError as error:
-                detail, reason = str(error), error.reason
+                detail, reason, hold_s = str(error), error.reason, error.hold_s
             except Exception as error:
                 # A defect in one source stops neither the others nor its own next attempt.
                 _log.exception("source %s failed", self.source_id)
@@ -130,7 +130,7 @@ class SourceRunner:
             self._away_reason = self._away_reason or reason
             failures = 1 if self._position > before else failures + 1
             self.restarts += 1
-            delay_s = self._backoff.delay_s(failures)
+            delay_s = max(hold_s, self._backoff.delay_s(failures))
             self._change(SourceState.DOWN, detail)
             self._stopping.wait(delay_s)
         self._say_ended()

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from edge_agent.capture.devices import refuse_moving_name
 from edge_agent.capture.errors import SourceError
+from edge_agent.capture.limits import MAX_CHANNELS
 from edge_agent.capture.pulse_token import PREFIX, PulseToken
 from edge_agent.capture.stream_url import StreamUrl
 from edge_agent.config.base import Identifier, InconsistencyError, Section
@@ -18,7 +19,7 @@ AUTO = "auto"
 class ChannelSection(Section):
     """One signal of a source."""
 
-    index: int = Field(default=0, ge=0, le=31, description="Number of the channel in its source, from 0.")
+    index: int = Field(default=0, ge=0, le=MAX_CHANNELS - 1, description="Number of the channel in its source, from 0.")
     machine: Identifier = Field(description="Id of the machine it hears, or auto.", examples=["fan_1"])
     calibration_db: float | None = Field(
         default=None,
@@ -35,7 +36,7 @@ class _SourceSection(Section):
     id: Identifier = Field(description="Name of the source, unique on this gateway.", examples=["mic_1"])
     rate_hz: int = Field(default=16000, ge=8000, le=192_000, description="Sample rate asked of the source, in Hz.")
     channel: tuple[ChannelSection, ...] = Field(
-        strict=False, min_length=1, max_length=32, description="The channels that are listened to."
+        strict=False, min_length=1, max_length=MAX_CHANNELS, description="The channels that are listened to."
     )
 
 
@@ -78,7 +79,7 @@ class StreamSection(_SourceSection):
         description="tcp://host:port for raw samples; rtsp://, rtsps:// or rtp:// by ffmpeg. Without a password.",
         examples=["rtsp://10.0.0.7/press"],
     )
-    channels: int = Field(default=1, ge=1, le=32, description="Channels that the stream has; none is mixed.")
+    channels: int = Field(default=1, ge=1, le=MAX_CHANNELS, description="Channels that the stream has; none is mixed.")
     format: Literal["s16le", "s24le", "s32le", "f32le"] = Field(
         default="s16le", description="How samples lie in a tcp stream."
     )

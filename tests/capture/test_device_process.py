@@ -38,7 +38,7 @@ def collect(source: MicrophoneSource) -> tuple[list[Block], SourceError]:
     return blocks, caught.value
 
 
-@pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 1), (16_000, 3), (192_000, 2), (44_100, 32)])
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 1), (16_000, 3), (192_000, 2), (44_100, 32), (16_000, 64)])
 def test_every_sample_of_every_channel_comes_through(rate_hz: int, channels: int) -> None:
     source = scripted("ramp-999999999", rate_hz=rate_hz, channels=channels, stall_s=5)
     blocks = list(islice(source.blocks(), 4))

@@ -93,7 +93,35 @@ def test_depths_and_rates(pulse: PulseServer, tmp_path: Path, fmt: str, rate_hz:
     with own_server(tmp_path, "mic", rate_hz=rate_hz, fmt=fmt) as server, server.playing("mic", tone(1000, 6, rate_hz)):
         heard = hear(MicrophoneSource("press", DeviceSettings(server.token("mic"), rate_hz)), 15)[rate_hz // 2 :, 0]
     assert loudest_hz(heard, rate_hz) == pytest.approx(1000, abs=2)
-    assert np.sqrt(2) * heard.std() == pytest.approx(0.25, rel=0.05)
+    loudest = max(part.std() for part in np.array_split(heard, 10))  # a player that comes late leaves holes
+    assert np.sqrt(2) * loudest == pytest.approx(0.25, rel=0.05)
+
+
+def test_64_channels_of_one_card_keep_their_columns(
+    pulse: PulseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ALSA's `file` over `null` plays back what a file holds, as a card with 64 inputs would give it."""
+    frames = np.arange(64, dtype="<i2")[None, :].repeat(10 * RATE_HZ, axis=0) * 256
+    (tmp_path / "wide.raw").write_bytes(frames.tobytes())
+    config = f"""
+        </usr/share/alsa/alsa.conf>
+        pcm.wide_null {{ type null }}
+        pcm.wide_file {{ type file slave.pcm "wide_null" file "/dev/null" infile "{tmp_path}/wide.raw" format "raw" }}
+        pcm.wide {{ type plug slave {{ pcm "wide_file" format S16_LE channels 64 rate {RATE_HZ} }}
+                    hint {{ show on description "wide" }} }}
+    """
+    (tmp_path / "asound.conf").write_text(config)
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
+    source = MicrophoneSource("array", DeviceSettings("ALSA:wide", RATE_HZ, 64), real_time=False)
+    block = next(source.blocks())
+    source.close()
+    assert block.samples.shape == (RATE_HZ // 10, 64)
+    np.testing.assert_allclose(block.samples, (np.arange(64) * 256 / 32_768)[None, :].repeat(RATE_HZ // 10, axis=0))
+
+
+def test_more_channels_than_a_sound_server_carries_are_refused_with_the_way_round(pulse: PulseServer) -> None:
+    with pytest.raises(SourceError, match=r"32 channels at most, not 33; name the card itself"):
+        next(MicrophoneSource("array", DeviceSettings(pulse.token("mic0"), RATE_HZ, 33)).blocks())
 
 
 @pytest.mark.parametrize("way", ["pulse", "alsa"])
@@ -189,7 +217,7 @@ def test_what_moves_is_refused_at_once(device: str) -> None:
         MicrophoneSource("press", DeviceSettings(device, RATE_HZ))
 
 
-@pytest.mark.parametrize(("rate_hz", "channels"), [(3, 1), (10_000_000, 1), (16_000, 0), (16_000, 64)])
+@pytest.mark.parametrize(("rate_hz", "channels"), [(3, 1), (10_000_000, 1), (16_000, 0), (16_000, 65)])
 def test_absurd_settings_are_refused(rate_hz: int, channels: int) -> None:
     with pytest.raises(SourceError, match="mic0"):
         DeviceSettings("mic0", rate_hz=rate_hz, channels=channels)

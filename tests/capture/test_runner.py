@@ -118,3 +118,19 @@ def test_a_source_that_never_starts_is_down() -> None:
 @pytest.mark.parametrize("failures", [1, 5, 1_000_000])
 def test_backoff_is_capped(failures: int) -> None:
     assert 0.25 <= Backoff().delay_s(failures) <= 2.0
+
+
+def test_what_only_a_person_can_mend_is_not_tried_again_at_once() -> None:
+    attempts: list[float] = []
+
+    def open_source() -> _Scripted:
+        attempts.append(0.0)
+        raise SourceError("another rate than declared", Lost.GAP, hold_s=30.0)
+
+    changes: list[SourceChange] = []
+    backoff = Backoff(0.01, 0.01)
+    runner = SourceRunner("mic", open_source, BlockQueue(), VirtualClock(), changes.append, live=True, backoff=backoff)
+    runner.start()
+    runner._stopping.wait(0.3)
+    assert len(attempts) == 1 and changes[-1].detail == "another rate than declared"
+    assert runner.stop(), "and whoever stops it need not wait so long"

@@ -44,7 +44,7 @@ MISTAKES = {
     "second item": (FAN + SIM + "channel = [{machine = 'fan_1'}]\n[[source]]\nkind = 'simulated'\nid = 't'\nrate_hz = 1\n"
         "[[source.channel]]\nmachine = 'auto'", "a.toml:10: source[1].rate_hz: must be at least 8000, not 1"),
     "inline item": (FAN + SIM + "channel = [\n {machine = 'auto'},\n {machine = 'auto', index = 99}]\n",
-        "a.toml:8: source[0].channel[1].index: must be at most 31, not 99"),
+        "a.toml:8: source[0].channel[1].index: must be at most 63, not 99"),
     "no such machine": (SIM + "[[source.channel]]\nmachine = 'x'", "a.toml:5: source[0].channel[0].machine: no"
         " [[machine]] has the id 'x'; known: none"),
     "same id": (FAN + FAN, "a.toml:4: machine[1].id: 'fan_1' is the id of machine[0] too"),
