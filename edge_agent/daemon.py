@@ -10,14 +10,23 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import edge_agent
+from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.reporter import Reporter
+from edge_agent.agent.sender import Sender
 from edge_agent.agent.uplink import Uplink
-from edge_agent.agent.wiring import machines_of, mqtt_settings, roster, source_plans
+from edge_agent.agent.wiring import (
+    alarm_rules,
+    condition_rules,
+    machines_of,
+    mqtt_settings,
+    roster,
+    source_plans,
+)
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.check import Report
@@ -107,7 +116,7 @@ class Daemon:
         self._metrics.watch_queue("blocks", self._queue.__len__)
         self._roster = roster(settings, bundle, state_dir)
         self._engine = Engine(
-            Analyser(bundle.encoder()),
+            Analyser(bundle.encoder(), keep_going=True),
             settings=bundle.manifest.signal,
             shape=WindowShape(settings.window.window_s, settings.window.hop_s),
             policy=ScorePolicy(settings.window.window_s, settings.window.min_coverage),
@@ -143,10 +152,23 @@ class Daemon:
                 metrics=self._metrics,
                 health=self._health,
             )
+        sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
+        self._alarms = AlarmDesk(
+            state_dir,
+            rules=alarm_rules(settings),
+            conditions=condition_rules(settings),
+            gateway=settings.agent.gateway,
+            machines=self._roster.machines,
+            new_id=ulids,
+            send=sender.send,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
+        for machine_id, episode in self._alarms.episodes().items():
+            self._roster.resume(machine_id, episode)
         self._reporter = Reporter(
-            messages=messages,
-            ulids=ulids,
-            intake=None if self._uplink is None else self._uplink.intake,
+            sender=sender,
+            alarms=self._alarms,
             metrics=self._metrics,
             health=self._health,
             bundle=reference,
@@ -172,6 +194,7 @@ class Daemon:
             self._http.start()
         if self._uplink is not None:
             self._uplink.start()
+        self._alarms.resume()
         self._crew.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
         _log.info("listening to %d sources, state in %s", len(self._crew), self._state_dir)
@@ -214,6 +237,7 @@ class Daemon:
     def _look_after(self) -> None:
         """What needs no haste."""
         self._metrics.clock_synced(synced=self._was_synced)
+        self._alarms.tick()
         if self._uplink is not None:
             self._uplink.look_after()
         synced = self._clock.is_synced()
@@ -255,6 +279,7 @@ class Daemon:
         machines.take_over(self._roster)
         self._settings, self._roster = settings, machines
         self._reporter.hears(machines_of(settings))
+        self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
         self._board.knows(tuple(machine.id for machine in settings.machine))
@@ -262,6 +287,7 @@ class Daemon:
         self._crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = self._uplink
         if mqtt is not None and uplink is not None:
+            uplink.follow(settings)
             while_working(self._round, lambda: uplink.reconnect(mqtt))
 
     def _shut_down(self) -> None:
@@ -272,6 +298,7 @@ class Daemon:
         with self._reporter.together():
             for event in self._engine.stop():
                 self._reporter.window(event)
+        self._alarms.close()
         if self._uplink is not None:
             self._uplink.stop()
         if self._http is not None:

@@ -113,6 +113,7 @@ class Crew:
         """Let those that stay be heard by new listeners, and start others."""
         for name in self._runners:
             self._engine.listen(name, plans[name])
+            self._health.hears(name, (channel.index for channel in plans[name].channels))
         coming = frozenset(names)
         for section in settings.source:
             self._sections[section.id] = section

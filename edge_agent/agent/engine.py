@@ -1,9 +1,10 @@
 """From arrivals of all sources to heard windows, with the books of every sample."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.block_queue import Arrival
@@ -15,6 +16,8 @@ from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.settings import SignalSettings
+
+_log = logging.getLogger(__name__)
 
 _NOT_SCORED = {
     MachineState.INPUT_FAULT: Skipped.INPUT_FAULT,
@@ -56,6 +59,7 @@ class WindowEvent:
         window: The window.
         heard: What was made of it; None where it was rejected.
         rejected: Why it was not scored.
+        fault: What the model or the scoring failed of, where `rejected` says so.
         start_ns, end_ns: Wall time of its first and after its last sample, by the sample clock.
         calibration_db: dB SPL of full scale at this channel, where known.
     """
@@ -68,6 +72,7 @@ class WindowEvent:
     start_ns: int
     end_ns: int
     calibration_db: float | None = None
+    fault: str = ""
 
     @property
     def level_dbfs(self) -> float | None:
@@ -85,13 +90,16 @@ class WindowEvent:
 class _Channel:
     plan: ChannelPlan
     booked: BookedChannel
+    failing: bool = False
 
 
 @dataclass(slots=True)
 class _Source:
     plan: SourcePlan
     channels: list[_Channel] = field(default_factory=list)
+    rate_hz: int = 0
     clock: SampleClock | None = None
+    position: int = 0
     ended: bool = False
 
 
@@ -121,7 +129,8 @@ class Engine:
     ) -> None:
         self._analyser = analyser
         self._settings = settings
-        self._shape = shape
+        # a longer gap would leave too little of both windows that it touches
+        self._shape = replace(shape, anew_after_s=(1.0 - policy.min_coverage) * policy.window_s)
         self._policy = policy
         self._clock = clock
         self._on_stage = on_stage
@@ -157,11 +166,26 @@ class Engine:
         return self._sources[source_id].ended
 
     def listen(self, source_id: str, plan: SourcePlan) -> None:
-        """Let other listeners hear the same channels from the next window on; no sample is lost or heard twice."""
+        """Let other listeners hear a source from the next window on, and other channels of it from now on.
+
+        Channels that stay lose no sample and hear none twice. The books of those that go, go with them; the books of
+        those that come begin here.
+        """
         source = self._sources[source_id]
         source.plan = plan
-        for channel, channel_plan in zip(source.channels, plan.channels, strict=True) if source.channels else ():
-            channel.plan = channel_plan
+        known = {channel.plan.index: channel for channel in source.channels}
+        wanted = {channel.index for channel in plan.channels}
+        for index in known.keys() - wanted:
+            self._close_books(known[index])
+        kept = {key: books for key, books in self._ledgers.items() if key[0] != source_id or key[1] in wanted}
+        added = {
+            (source_id, index): SampleLedger(source_id, index, begin=source.position)
+            for index in sorted(wanted)
+            if (source_id, index) not in kept
+        }
+        self._ledgers = {**kept, **added}
+        if source.clock is not None and not source.ended:
+            source.channels = [self._heard(source_id, source, each, known.get(each.index)) for each in plan.channels]
 
     def accept(self, arrival: Arrival) -> None:
         """Take one block, or the end of a source."""
@@ -207,15 +231,21 @@ class Engine:
             self._close(source)
 
     def _open(self, source_id: str, source: _Source, rate_hz: int) -> None:
-        source.clock = SampleClock(rate_hz, self._clock)
-        source.channels = [
-            _Channel(plan, BookedChannel(self._settings, self._shape, rate_hz, self._ledgers[source_id, plan.index]))
-            for plan in source.plan.channels
-        ]
+        source.rate_hz, source.clock = rate_hz, SampleClock(rate_hz, self._clock)
+        source.channels = [self._heard(source_id, source, plan) for plan in source.plan.channels]
+
+    def _heard(self, source_id: str, source: _Source, plan: ChannelPlan, former: _Channel | None = None) -> _Channel:
+        """A channel under a plan, which goes on where it was heard before."""
+        if former is not None:
+            former.plan = plan
+            return former
+        books = self._ledgers[source_id, plan.index]
+        return _Channel(plan, BookedChannel(self._settings, self._shape, source.rate_hz, books))
 
     def _push(self, source: _Source, block: Block) -> None:
         if source.plan.stamped_by_arrival and source.clock is not None:
-            source.clock.observe(block.stop_sample)
+            source.clock.observe(block.stop_sample, block.captured_ns)
+        source.position = block.stop_sample
         for channel in source.channels:
             channel.booked.push(block.samples[:, channel.plan.index], block.first_sample, block.gap_reason)
 
@@ -223,22 +253,46 @@ class Engine:
         if source.clock is None:
             raise AssertionError("a window of a source that never opened")
         start_ns, end_ns = source.clock.wall_ns(window.start), source.clock.wall_ns(window.stop)
-        rejected = self._policy.reject(window)
+        rejected, fault = self._policy.reject(window), window.fault
+        defect: Exception | None = None
         heard: Heard | None = None
         outcome: Outcome = SCORED
+        plan = channel.plan
+        if rejected is None:
+            try:
+                heard = plan.listener.hear(window, start_ns)
+                outcome = _NOT_SCORED.get(heard.state, SCORED)
+            except Exception as error:
+                # a defect that one machine's sound brings out costs that window; the other machines are heard on
+                rejected, fault, defect = Unscorable.MODEL_FAULT, f"{type(error).__name__}: {error}", error
         if rejected is not None:
             outcome = self._rest if rejected is Unscorable.TAIL else Skipped(rejected.value)
-        else:
-            heard = channel.plan.listener.hear(window, start_ns)
-            outcome = _NOT_SCORED.get(heard.state, SCORED)
+        self._watch(source_id, channel, rejected, fault, defect)
         channel.booked.settle(window, outcome)
-        plan = channel.plan
-        return WindowEvent(source_id, plan.index, window, heard, rejected, start_ns, end_ns, plan.calibration_db)
+        return WindowEvent(source_id, plan.index, window, heard, rejected, start_ns, end_ns, plan.calibration_db, fault)
+
+    def _watch(
+        self, source_id: str, channel: _Channel, rejected: Unscorable | None, fault: str, defect: Exception | None
+    ) -> None:
+        """One line when a channel's windows begin to fail, and one when they are scored again."""
+        if rejected is None and channel.failing:
+            channel.failing = False
+            _log.info("source %s channel %d: windows are scored again", source_id, channel.plan.index)
+        elif rejected is Unscorable.MODEL_FAULT and not channel.failing:
+            channel.failing = True
+            _log.error(
+                "source %s channel %d: a window could not be scored: %s", source_id, channel.plan.index, fault,
+                exc_info=defect,
+            )  # fmt: skip
 
     def _close(self, source: _Source) -> None:
         for channel in source.channels:
-            channel.booked.close(self._rest)
+            self._close_books(channel)
         source.channels = []
+
+    def _close_books(self, channel: _Channel) -> None:
+        books = channel.booked.close(self._rest)
+        _log.info("books of %s channel %d closed: %s", books.source, books.channel, books)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import SimulatedSection, SourceSection
 
-_FIXED_SECTIONS = ("agent", "window", "model", "http")
+_FIXED_SECTIONS = ("agent", "window", "model", "alarms", "http")
 """What every part was built from; only a restart takes it over."""
 
 _FIXED_MQTT = ("enabled", "root_topic")
@@ -69,8 +69,12 @@ def compare(old: AgentSettings, new: AgentSettings) -> Changes:
 
 
 def _built_from(source: SourceSection, settings: AgentSettings) -> tuple[object, ...]:
-    """All that decides how a source is opened; a simulated one sounds like the types of its machines."""
+    """All that decides how a source is opened; a simulated one sounds like the types of its machines.
+
+    Which of a device's channels are heard, and by whom, is no part of it while the highest one stays: it is opened with
+    all channels up to that.
+    """
     if not isinstance(source, SimulatedSection):
-        return (source,)
+        return (source.model_copy(update={"channel": ()}), max(channel.index for channel in source.channel))
     types = {machine.id: machine.type for machine in settings.machine}
     return (source, *(types.get(channel.machine) for channel in source.channel))

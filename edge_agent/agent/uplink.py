@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge_agent.agent.readings import delivery_reading, outbox_reading
+from edge_agent.agent.sources import in_real_time
 from edge_agent.agent.wiring import mqtt_settings, outbox_limits
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.settings import AgentSettings
@@ -60,7 +61,7 @@ class Uplink:
         self._clock = clock
         self._mqtt = mqtt_settings(settings, environ)
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
-        self._watch = _DeliveryWatch(metrics, health, clock)
+        self._watch = DeliveryWatch(metrics, health, clock, timely=in_real_time(settings))
         self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
         self._publisher = self._make_publisher()
         self.intake = Intake(self._outbox, self._new_event)
@@ -76,6 +77,10 @@ class Uplink:
     def delivery_reading(self) -> DeliveryReading:
         """What the publisher did so far."""
         return delivery_reading(self._publisher.stats())
+
+    def follow(self, settings: AgentSettings) -> None:
+        """Other sources are heard from now on."""
+        self._watch.timely = in_real_time(settings)
 
     def start(self) -> None:
         """Begin to connect and send."""
@@ -116,24 +121,28 @@ class Uplink:
         )
 
 
-class _DeliveryWatch:
+class DeliveryWatch:
     """What the publisher tells, into metrics and health; on the publisher's thread."""
 
-    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock) -> None:
+    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock, *, timely: bool) -> None:
+        self.timely = timely
         self._metrics = metrics
         self._health = health
         self._clock = clock
 
     def published(self, message: Message, *, replayed: bool) -> None:
+        """An event was acknowledged; how late it is counts where it is new and was heard in real time."""
         now_ns = self._clock.wall_ns()
-        if not replayed:
+        if self.timely and not replayed:
             self._metrics.published((now_ns - message.occurred_ns) / NS_PER_S)
         self.beat()
 
     def failed(self, failure: Failure) -> None:
+        """An attempt failed."""
         self._health.down(SINK, failure.value)
 
     def connection_changed(self, *, connected: bool) -> None:
+        """The broker was reached or lost."""
         if connected:
             self.beat()
         else:

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.agent.conditions import ConditionRules
 from edge_agent.agent.engine import ChannelPlan, SourcePlan
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.sources import stamps_by_arrival
+from edge_agent.alarms.book import AlarmRules
+from edge_agent.alarms.delay import Delays
+from edge_agent.alarms.plant import PlantRules
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO
@@ -29,6 +33,24 @@ def alarm_budget(settings: AgentSettings, machine: MachineSection | None = None)
         hysteresis=detection.hysteresis,
         window_hop_s=settings.window.hop_s,
         background_margin=detection.background_margin,
+    )
+
+
+def alarm_rules(settings: AgentSettings) -> AlarmRules:
+    """How alarms behave."""
+    alarms = settings.alarms
+    plant = PlantRules(share=alarms.plant_share, machines=alarms.plant_machines, within_s=float(alarms.plant_within_s))
+    return AlarmRules(latch=alarms.latch, rejoin_s=float(alarms.rejoin_s), settle_s=float(alarms.settle_s), plant=plant)
+
+
+def condition_rules(settings: AgentSettings) -> ConditionRules:
+    """What raises an alarm."""
+    alarms = settings.alarms
+    return ConditionRules(
+        raise_after=settings.detection.raise_after,
+        raise_within=settings.detection.raise_within,
+        fault_delays=Delays(on_s=float(alarms.fault_on_s), off_s=float(alarms.fault_off_s)),
+        ignored_faults=frozenset(alarms.ignored_faults),
     )
 
 

@@ -132,12 +132,12 @@ class Change:
 
     Attributes:
         alarm: Where it stands after it.
-        event: What happened.
+        event: What happened; None where only what is known of it grew.
         begun: Whether a new episode began.
         annunciated: Whether a person must be told: it is unacknowledged now, and was not before or is more severe.
     """
 
     alarm: Alarm
-    event: Event
+    event: Event | None
     begun: bool = False
     annunciated: bool = False

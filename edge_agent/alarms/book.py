@@ -134,7 +134,7 @@ class AlarmBook:
                 alarm = replace(alarm, shelved_until_ns=None)
         return self._keep(alarm, action.event, annunciated=state is State.UNACKNOWLEDGED)
 
-    def label(self, key: AlarmKey, label: str, operator: str | None) -> Alarm:
+    def label(self, key: AlarmKey, label: str, operator: str | None) -> Change:
         """Keep what a person says that an episode was; its state stays.
 
         Raises:
@@ -143,9 +143,7 @@ class AlarmBook:
         alarm = self.alarm(key)
         if alarm.raised_ns is None:
             raise AlarmError(f"{key} never was on: there is nothing to label")
-        alarm = replace(alarm, label=label, operator=operator)
-        self._alarms[key] = alarm
-        return alarm
+        return self._keep(replace(alarm, label=label, operator=operator), None)
 
     def tick(self, now_ns: int) -> tuple[Change, ...]:
         """End what ends by itself: shelving."""
@@ -185,7 +183,7 @@ class AlarmBook:
             )
             return self._move(grown, Event.STEP_UP, now_ns)
         if grown != alarm:
-            return self._keep(replace(grown, text=condition.text), Event.STEP_UP, annunciated=False)
+            return self._keep(replace(grown, text=condition.text), None)
         return None
 
     def _settled(self, alarm: Alarm, now_ns: int) -> bool:
@@ -240,7 +238,7 @@ class AlarmBook:
         )
         return self._keep(replace(alarm, state=state, changed_ns=now_ns), event, begun=begun, annunciated=told)
 
-    def _keep(self, alarm: Alarm, event: Event, *, begun: bool = False, annunciated: bool = False) -> Change:
+    def _keep(self, alarm: Alarm, event: Event | None, *, begun: bool = False, annunciated: bool = False) -> Change:
         self._alarms[alarm.key] = alarm
         return Change(alarm, event, begun, annunciated)
 

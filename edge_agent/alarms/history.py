@@ -19,7 +19,7 @@ class HistoryEntry(BaseModel):
     machine: str
     fault: str
     id: str
-    event: Event
+    event: Event | None
     state: State
     severity: str
     operator: str | None

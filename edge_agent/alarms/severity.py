@@ -28,6 +28,11 @@ class SeverityMeter:
     def update(self, score: float, threshold: float) -> Severity:
         """Take a window's score; returns the severity now."""
         self._ratios.append(score / threshold if threshold > 0 else 1.0)
+        return self.severity
+
+    @property
+    def severity(self) -> Severity:
+        """Severity by the windows so far."""
         borne_out = sorted(self._ratios, reverse=True)[self._windows - 1 : self._windows]
         ratio = borne_out[0] if borne_out else 1.0
         if ratio >= CRITICAL_RATIO:

@@ -160,9 +160,9 @@ class SampleClock:
         self._earliest_origin_ns: int | None = None
         self._fitted = False
 
-    def observe(self, stop_sample: int) -> None:
-        """Learn that the sample before `stop_sample` has arrived just now."""
-        now_ns = self._clock.monotonic_ns()
+    def observe(self, stop_sample: int, captured_ns: int | None = None) -> None:
+        """Learn when the sample before `stop_sample` was captured, monotonic; just now, where that is not known."""
+        now_ns = self._clock.monotonic_ns() if captured_ns is None else captured_ns
         origin_ns = now_ns - stop_sample * NS_PER_S // self._rate_hz
         if self._earliest_origin_ns is None or origin_ns < self._earliest_origin_ns:
             self._earliest_origin_ns = origin_ns
@@ -182,19 +182,6 @@ class SampleClock:
     def wall_ns(self, sample: int) -> int:
         """Wall time at which `sample` was captured, in nanoseconds since 1970 (UTC)."""
         return self._clock.wall_at_ns(self.monotonic_ns(sample))
-
-
-def rescale_position(position: int, *, from_rate_hz: int, to_rate_hz: int) -> int:
-    """Where a sample position of one rate lies at another, rounded down.
-
-    Ranges that touch at one rate touch at the other, so that books kept at the native rate stay exact
-    for windows counted at 16 kHz.
-
-    Example:
-        >>> rescale_position(160_000, from_rate_hz=16_000, to_rate_hz=44_100)
-        441000
-    """
-    return position * to_rate_hz // from_rate_hz
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,23 @@ class LedgerSnapshot:
     lost: Mapping[Lost, int]
     pending: int
 
+    def __str__(self) -> str:
+        """The identity in words, with the reasons that occurred."""
+        skipped, lost = _with_reasons(self.skipped), _with_reasons(self.lost)
+        return (
+            f"{self.captured} samples captured = {self.scored} scored + {skipped} skipped + {lost} lost "
+            f"+ {self.pending} pending"
+        )
+
     @property
     def balance(self) -> int:
         """What the identity is off by: 0, or the ledger is broken."""
         return self.captured - self.scored - sum(self.skipped.values()) - sum(self.lost.values()) - self.pending
+
+
+def _with_reasons(counts: Mapping[Skipped, int] | Mapping[Lost, int]) -> str:
+    reasons = ", ".join(f"{reason.value} {count}" for reason, count in counts.items() if count)
+    return f"{sum(counts.values())} ({reasons})" if reasons else "0"
 
 
 class SampleLedger:
@@ -63,6 +76,11 @@ class SampleLedger:
     with the reason of the last one that did. `settle_window` does this; gaps inside a window were booked
     as lost before and stay so. All methods may be called from any thread.
 
+    Args:
+        source: Name of the source.
+        channel: Which of its channels.
+        begin: Where on the source's clock the books begin: a channel may be heard from the midst of a run on.
+
     Example:
         >>> ledger = SampleLedger("mic", 0)
         >>> ledger.captured(0, 300)
@@ -74,15 +92,18 @@ class SampleLedger:
         >>> reading = ledger.snapshot()
         >>> reading.captured, reading.scored, reading.skipped[Skipped.LOW_COVERAGE], reading.lost[Lost.OVERRUN]
         (350, 200, 100, 50)
-        >>> reading.pending, reading.balance
-        (0, 0)
+        >>> reading.balance
+        0
+        >>> str(reading)
+        '350 samples captured = 200 scored + 100 (low_coverage 100) skipped + 50 (overrun 50) lost + 0 pending'
     """
 
-    def __init__(self, source: str, channel: int) -> None:
+    def __init__(self, source: str, channel: int, *, begin: int = 0) -> None:
         self.source = source
         self.channel = channel
         self._lock = threading.Lock()
-        self._clock = 0
+        self._begin = begin
+        self._clock = begin
         self._scored = 0
         self._skipped = dict.fromkeys(Skipped, 0)
         self._lost = dict.fromkeys(Lost, 0)
@@ -172,7 +193,7 @@ class SampleLedger:
             return LedgerSnapshot(
                 source=self.source,
                 channel=self.channel,
-                captured=self._clock,
+                captured=self._clock - self._begin,
                 scored=self._scored,
                 skipped=MappingProxyType(dict(self._skipped)),
                 lost=MappingProxyType(dict(self._lost)),

@@ -11,13 +11,13 @@ from edge_agent.agent.offline import OfflineAnalyser
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options
+from edge_agent.commands.profile_page import describe
 from edge_agent.detection.budget import AlarmBudget
-from edge_agent.detection.commission import commission
+from edge_agent.detection.commission import learn
 from edge_agent.detection.features import STATE_NAME, Recording, WindowFeatures
-from edge_agent.detection.profile import Profile
-from edge_agent.detection.states import OperatingState
+from edge_agent.detection.normals import Normals
 from edge_agent.pipeline.analyse import WindowShape
-from edge_agent.pipeline.priors import type_prior
+from edge_agent.pipeline.priors import feature_source, type_prior
 from edge_agent.signal.level import LevelReading
 
 
@@ -40,6 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="operating states to look for where none is named (default: 1)",
     )
+    parser.add_argument(
+        "--keep-normals",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep the sound's spectrograms (2 MB for ten minutes), so that more can be added later (default: yes)",
+    )
     options.add_channel(parser)
     options.add_bundle(parser)
     options.add_state_dir(parser)
@@ -56,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     prior = type_prior(bundle, arguments.type)
     if prior.name != arguments.type:
         print(f"the bundle knows no type {arguments.type!r}: using {prior.name!r}", file=sys.stderr)
-    profile = commission(
+    learnt = learn(
         arguments.machine,
         arguments.type,
         recordings,
@@ -67,8 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         max_states=arguments.states,
         hear=analyser.features,
     )
-    path = store.save(profile)
-    for line in describe(profile):
+    normals = Normals.of(feature_source(bundle), [recordings[i] for i in learnt.kept])
+    path = store.save(learnt.profile, normals if arguments.keep_normals else None)
+    for line in describe(learnt.profile):
         print(line)
     print(f"kept in {path}", file=sys.stderr)
     return 0
@@ -147,32 +154,3 @@ def gather(analyser: OfflineAnalyser, sounds: Iterable[Sounds]) -> list[Recordin
                     print(f"{name}: too short to learn from, left out", file=sys.stderr)
             progress.advance()
     return recordings
-
-
-def describe(profile: Profile) -> list[str]:
-    """What commissioning found, for a person."""
-    expected = profile.expected
-    lines = [
-        f"machine {profile.machine_id}: learnt from {profile.windows} windows of {profile.recordings} recordings"
-        + (
-            ", provisional: give about ten minutes of normal sound for a calibrated profile"
-            if profile.provisional
-            else ""
-        ),
-        f"type {profile.machine_type}, prior {profile.prior_name}",
-        f"operating states: {_states(profile.states)}",
-        f"threshold {profile.threshold:.2f} for {profile.budget.false_alarms_per_week:g} false alarms per week",
-        f"expected false alarms per week: {expected.per_week:.2g} ({expected.low:.2g} to {expected.high:.2g}, 90 %)",
-    ]
-    lines += [f"left out: {reason}" for reason in profile.trimmed]
-    return lines + [f"warning: {warning}" for warning in profile.warnings]
-
-
-def _states(states: Sequence[OperatingState]) -> str:
-    """How many, and what each rests on."""
-    named = [
-        f"{state.name} ({state.windows} windows{'' if state.tail else ', calibrated with the others'})"
-        for state in states
-        if state.name is not None
-    ]
-    return ", ".join(named) if len(states) > 1 else (states[0].name or "1")

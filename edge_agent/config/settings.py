@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edge_agent.config.agent import AgentSection
+from edge_agent.config.alarms import AlarmsSection
 from edge_agent.config.base import InconsistencyError, Location
 from edge_agent.config.detection import DetectionSection
 from edge_agent.config.http import HttpSection
@@ -38,6 +39,7 @@ class AgentSettings(BaseSettings):
     window: WindowSection = Field(default=WindowSection(), description="The stretch of sound one result speaks of.")
     model: ModelSection = Field(default=ModelSection(), description="The bundle that listens.")
     detection: DetectionSection = Field(default=DetectionSection(), description="When windows become an alarm.")
+    alarms: AlarmsSection = Field(default=AlarmsSection(), description="How alarms behave once they are raised.")
     mqtt: MqttSection = Field(default=MqttSection(), description="The broker that events go to.")
     http: HttpSection = Field(default=HttpSection(), description="Metrics, health and the gateway's page.")
     log: LogSection = Field(default=LogSection(), description="What is written to standard error.")

@@ -8,6 +8,7 @@ from enum import IntEnum
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.events import Data, EventKind, kind_of, make_event
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.delivery.states import AlarmData
 from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 
@@ -84,13 +85,21 @@ class MessageFactory:
             case EventKind.RESULT:
                 return subject, self._topics.machine_result(subject)
             case EventKind.ALARM:
-                return subject, self._topics.machine_alarm(subject)
+                assert isinstance(data, AlarmData)
+                return subject, self._alarm_topic(data)
             case EventKind.HEALTH:
                 return subject, self._topics.machine_health(subject)
             case EventKind.SOURCE_STATE:
                 return subject, self._topics.source_state(subject)
             case EventKind.STATUS:
                 return subject, self._topics.status
+
+    def _alarm_topic(self, data: AlarmData) -> str:
+        if data.kind == "plant_event":
+            return self._topics.plant_alarm
+        if data.fault is not None:
+            return self._topics.machine_fault(data.machine, data.fault)
+        return self._topics.machine_alarm(data.machine)
 
 
 _SUBJECTS = {

@@ -12,33 +12,56 @@ from edge_agent.delivery.fields import (
     Fraction,
     Id,
     Label,
+    Name,
     NonNegative,
     Positive,
     Text,
     Timestamp,
     Ulid,
     WireModel,
+    left_out,
 )
 from edge_agent.delivery.result import AlarmState, Anomaly, BundleRef, InputFinding
+
+
+class Trend(WireModel):
+    """How the machine's health develops; see `HealthData`."""
+
+    index: Fraction
+    per_day: Finite | None
+    days_to_limit: NonNegative | None
 
 
 class AlarmData(WireModel):
     """One machine's alarm after a change of its state (ANSI/ISA-18.2).
 
     Attributes:
-        machine: Whose alarm.
-        alarm: Id of the episode, the same from raise to clear.
+        machine: Whose alarm; the gateway's id for a plant event.
+        alarm: Id of the episode, the same from raise to clear, and when it comes back soon.
         state: Where it stands now.
         kind: Anomalous sound, a fault of the input, or all machines at once.
         severity: How soon a person should look.
         raised_at: When the episode began.
         changed_at: When it came into this state.
         shelved_until: When shelving ends by itself.
-        operator: Who acknowledged, shelved or reset it.
+        operator: Who acted on it last.
         anomaly: The window that brought the change, explained.
         input_health: What is wrong with the input, for an input fault.
         text: One sentence for a person.
         clock_synced: Whether the wall clock was synchronised.
+        change: What brought it here: `raise`, `step_up`, `clear`, `acknowledge`, `shelve`, ...
+        announce: Whether a person should be told of this change.
+        fault: Class of an input fault.
+        machines: Who is part of a plant event.
+        reraised: How often it came back or grew within the episode.
+        trend: Where the machine's health is going.
+        reason: Why a person acted, in their words.
+        acknowledged_at: When a person saw the episode.
+        acknowledged_by: Who.
+        label: What a person said that it was.
+        clip: Id of the kept sound of the window that raised it.
+        spectrogram_before: Id of the clip that shows the machine's normal sound.
+        spectrogram_after: Id of the clip that shows what it sounds like now.
         replayed: Sent after the fact.
     """
 
@@ -55,6 +78,19 @@ class AlarmData(WireModel):
     input_health: Annotated[tuple[InputFinding, ...], Field(max_length=32)]
     text: Text
     clock_synced: bool
+    change: Name | None = left_out()
+    announce: bool | None = left_out()
+    fault: Name | None = left_out()
+    machines: Annotated[tuple[Id, ...], Field(max_length=256)] | None = left_out()
+    reraised: Count | None = left_out()
+    trend: Trend | None = left_out()
+    reason: Text | None = left_out()
+    acknowledged_at: Timestamp | None = left_out()
+    acknowledged_by: Label | None = left_out()
+    label: Label | None = left_out()
+    clip: Label | None = left_out()
+    spectrogram_before: Label | None = left_out()
+    spectrogram_after: Label | None = left_out()
     replayed: bool = False
 
 

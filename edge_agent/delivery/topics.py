@@ -60,9 +60,27 @@ class Topics:
         return f"{self.base}/status"
 
     @property
+    def plant_alarm(self) -> str:
+        """The plant event's alarm; retained."""
+        return f"{self.base}/alarm"
+
+    @property
     def commands(self) -> str:
-        """Filter of the commands to this gateway."""
-        return f"{self.base}/cmd/#"
+        """Filter of the commands to this gateway; their replies, one level below, are not in it."""
+        return f"{self.base}/cmd/+"
+
+    def command(self, verb: str) -> str:
+        """Where one kind of command is expected."""
+        return f"{self.base}/cmd/{_checked('command', verb)}"
+
+    def command_reply(self, verb: str) -> str:
+        """Where a command is answered that names no topic of its own."""
+        return f"{self.command(verb)}/reply"
+
+    def verb_of(self, topic: str) -> str | None:
+        """The command that a topic of ours carries; None for any other topic."""
+        prefix, _, verb = topic.rpartition("/")
+        return verb if prefix == f"{self.base}/cmd" and _ID.fullmatch(verb) else None
 
     def source_state(self, source: str) -> str:
         """State of one source; retained."""
@@ -75,6 +93,10 @@ class Topics:
     def machine_alarm(self, machine: str) -> str:
         """The machine's alarm; retained."""
         return f"{self.base}/machine/{_checked('machine', machine)}/alarm"
+
+    def machine_fault(self, machine: str, fault: str) -> str:
+        """One class of fault of the machine's input; retained."""
+        return f"{self.base}/machine/{_checked('machine', machine)}/fault/{_checked('fault', fault)}"
 
     def machine_health(self, machine: str) -> str:
         """The machine's health assessment; retained."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
+ALARM_ON = ("unacknowledged", "acknowledged")
+"""States of an alarm whose condition lasts."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -61,7 +64,7 @@ def read_metrics(text: str) -> Reading:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-            if sample.name == "edge_agent_alarm_state" and sample.labels["state"] != "normal" and sample.value:
+            if sample.name == "edge_agent_alarm_state" and sample.labels["state"] in ALARM_ON and sample.value:
                 alarm = True
 
     def whole(name: str) -> int:

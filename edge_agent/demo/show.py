@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edge_agent.agent.profiles import ProfileStore
-from edge_agent.commands.commission import describe
+from edge_agent.commands.profile_page import describe
 from edge_agent.delivery.events import parse_event
 from edge_agent.delivery.message import Priority
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox

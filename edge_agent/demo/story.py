@@ -9,7 +9,7 @@ from typing import Any
 from edge_agent.delivery.events import Event, EventKind, kind_of
 from edge_agent.delivery.result import BandContribution, DetectorResult, Identity, ResultData
 from edge_agent.delivery.states import AlarmData
-from edge_agent.demo.reading import Reading
+from edge_agent.demo.reading import ALARM_ON, Reading
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Story:
         )
 
     def _alarm(self, data: AlarmData) -> None:
-        was_on, self.alarm_on = self.alarm_on, data.state != "normal"
+        was_on, self.alarm_on = self.alarm_on, data.state in ALARM_ON
         if self.alarm_on and not was_on:
             self.alarms.append(Raised(self._seconds(data.changed_at), data.text))
 

@@ -86,6 +86,48 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     Raises:
         CommissioningError: The recordings cannot teach what is normal; the message says why and the mend.
     """
+    learnt = learn(
+        machine_id,
+        machine_type,
+        recordings,
+        prior,
+        bundle,
+        budget,
+        created_ns=created_ns,
+        max_states=max_states,
+        seed=seed,
+        hear=hear,
+    )
+    return learnt.profile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What commissioning made.
+
+    Attributes:
+        profile: The profile.
+        kept: The recordings that it rests on, by their places.
+    """
+
+    profile: Profile
+    kept: tuple[int, ...]
+
+
+def learn(  # noqa: PLR0917  # as `commission`
+    machine_id: str,
+    machine_type: str,
+    recordings: Sequence[Recording],
+    prior: TypePrior,
+    bundle: BundleRef | None,
+    budget: AlarmBudget,
+    *,
+    created_ns: int,
+    max_states: int = 1,
+    seed: int = 0,
+    hear: Hear | None = None,
+) -> Learnt:
+    """Commission, and tell which recordings were used; see `commission`."""
     rng = np.random.default_rng(seed)
     names = [short_name(recording.name) for recording in recordings]
     lesson, held, outliers = _vetted(recordings, names, prior, max_states, rng)
@@ -96,13 +138,15 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
     amid_tail = amid_background(training.windows, held, prior, Scale(tuple(tails), common), hear=hear, rng=rng)
     limit = limit_of(common, amid_tail, budget, correlation)
     log10_tails = np.array([tails[i].log10_tail(float(values[i])) for i in np.flatnonzero(known)])
-    verify.refuse_miscalibration(log10_tails, budget.window_probability(correlation))
+    contradiction = verify.miscalibration(log10_tails, budget.window_probability(correlation))
+    if contradiction is not None and not any(recording.trusted for recording in recordings):
+        raise CommissioningError(contradiction)
     provisional = len(training.windows) < CALIBRATED_WINDOWS
     places = np.searchsorted(lesson.kept, lesson.owners)
     likeness = Likeness.fit(training, np.where(places < MAX_NAMES, places, UNNAMED), lesson.starts_s)
     # where the encoder has embeddings, spectra find the nearest normal of windows shorter than a patch only
     exemplars, exemplar_clips = _exemplars(training, places, MAX_EXEMPLARS if likeness is None else FEW_EXEMPLARS)
-    return Profile(
+    profile = Profile(
         machine_id=machine_id,
         machine_type=machine_type,
         prior_name=prior.name,
@@ -113,9 +157,10 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         windows=len(training.windows),
         clips=tuple(names[i] for i in lesson.kept[:MAX_NAMES]),
         trimmed=tuple(f"{names[o.recording]}: {o.reason}"[:MAX_SENTENCE] for o in outliers[:MAX_NAMES]),
-        warnings=verify.warnings_of(
-            training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional
-        ),
+        warnings=(
+            *([contradiction] if contradiction else []),
+            *verify.warnings_of(training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional),
+        )[: verify.MAX_WARNINGS],
         provisional=provisional,
         budget=budget,
         threshold=limit.threshold,
@@ -131,6 +176,7 @@ def commission(  # noqa: PLR0917  # what is learnt, from what, for what: the con
         exemplar_clips=exemplar_clips,
         likeness=likeness,
     )
+    return Learnt(profile, lesson.kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

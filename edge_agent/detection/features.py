@@ -65,7 +65,8 @@ class Recording:
         levels: The input's level in each window; None where only log-mel frames exist.
         starts_s: Where each window starts in the recording, seconds; empty where nobody knows.
         state: The operating state that it shows, where a person named it.
-        trusted: Whether a person listened and vouches for it: it is not left out for sounding odd.
+        trusted: Whether a person listened and vouches for it: it is not left out for sounding odd, and sound that
+            contradicts the calibration is then a warning.
     """
 
     name: str

@@ -25,6 +25,7 @@ from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.registry import DETECTORS
 from edge_agent.detection.states import MAX_STATES, OperatingState
 from edge_agent.detection.verify import MAX_WARNINGS
+from edge_agent.detection.whole_file import write_whole
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
@@ -34,6 +35,7 @@ MAX_EXEMPLARS = 16
 FEW_EXEMPLARS = 4
 MAX_NAMES = 200
 MAX_SENTENCE = 500
+MAX_NORMALS = 16
 _MAX_NAME_LENGTH = 120
 _MAX_UNPACKED_BYTES = 4 << 20
 _METADATA = "metadata"
@@ -74,6 +76,7 @@ class Profile:
         exemplars: `[n, 128]` level-removed spectra of normal windows, to find the nearest.
         exemplar_clips: `[n]`, for each its place in `clips`.
         likeness: How the machine sounds to the encoder; None where it gives no embeddings.
+        normals: Digests of the files that keep the sound it was fitted on; none where that is not kept.
     """
 
     machine_id: str
@@ -101,6 +104,7 @@ class Profile:
     exemplars: NDArray[np.float16]
     exemplar_clips: NDArray[np.int32]
     likeness: Likeness | None = None
+    normals: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The `.npz` file: arrays, and `metadata` as UTF-8 JSON in bytes."""
@@ -121,17 +125,7 @@ class Profile:
 
     def save(self, path: Path) -> None:
         """Write the file so that a crash leaves the old one or the new one, never a part."""
-        temporary = path.with_name(f".{path.name}.new")
-        with open(temporary, "wb") as file:
-            file.write(self.to_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_whole(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> "Profile":
@@ -239,6 +233,7 @@ class _Metadata(_Strict):
     states: Annotated[tuple[_StateMetadata, ...], Field(min_length=1, max_length=MAX_STATES)]
     baseline: InputBaseline
     likeness_limit: Annotated[float, Field(gt=0, le=2)] | None = None
+    normals: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=MAX_NORMALS)] = ()
 
     @classmethod
     def of(cls, profile: Profile) -> "_Metadata":

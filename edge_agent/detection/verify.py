@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection.detector import TrainingSet
-from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.states import States, alike, coarse_shapes, session_groups
 from edge_agent.signal.level import LevelReading
 
@@ -22,26 +21,25 @@ _MIN_FOR_VARIETY = 5
 _MOST_COMPARED = 1024
 
 
-def refuse_miscalibration(log10_tails: FloatArray, probability: float) -> None:
-    """Refuse where held-out normal sound is found odd far more often than promised.
+def miscalibration(log10_tails: FloatArray, probability: float) -> str | None:
+    """How held-out normal sound contradicts the calibration; None where it agrees.
+
+    At the threshold, or at one in ten, more windows exceed than chance allows (a binomial test at one in a thousand).
 
     Args:
         log10_tails: `[n]`, log10 of the probability that the calibration gives each held-out normal window.
         probability: With which one normal window may exceed the threshold.
-
-    Raises:
-        CommissioningError: At the threshold, or at one in ten, more windows exceed than chance allows (a binomial test
-            at one in a thousand).
     """
     n = len(log10_tails)
     for limit in (probability, _BULK_PROBABILITY):
         above = int((log10_tails <= math.log10(limit)).sum())
         if above > 1 and binomial_tail(above, n, limit) < _MISCALIBRATED:
-            raise CommissioningError(
+            return (
                 f"{above} of {n} held-out normal windows would be odder than one in {1 / limit:.0f}, {limit * n:.1f} "
                 "were expected: the sound differs too much from recording to recording; record longer, in several "
                 "sessions, in all its normal ways of working"
             )
+    return None
 
 
 def binomial_tail(least: int, n: int, probability: float) -> float:

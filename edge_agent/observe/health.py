@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,6 +37,7 @@ class HealthLimits:
         max_unscored_s: Audio of one source that may arrive without a window being scored or skipped: two
             windows and a margin.
         loop_silent_s: A loop that did not beat for this long hangs.
+        failed_windows: Windows of one channel that fail one after another until its source is degraded.
     """
 
     start_within_s: float = 15.0
@@ -43,6 +45,7 @@ class HealthLimits:
     down_after_s: float = 15.0
     max_unscored_s: float = 30.0
     loop_silent_s: float = 20.0
+    failed_windows: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class _Component:
     window_s: float | None = None
     unscored_audio_s: float = 0.0
     fault: tuple[State, str] | None = field(default=None)
+    failures: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Of each channel whose last window failed: how many did in a row, and of what."""
 
 
 class Health:
@@ -134,12 +139,30 @@ class Health:
             if component.fault is not None and component.fault[0] is State.DOWN:
                 component.fault = None
 
-    def window(self, source: str, *, now_s: float) -> None:
-        """A window of a source was scored, or skipped with a reason: what arrived before is dealt with."""
+    def window(self, source: str, *, now_s: float, channel: int = 0, fault: str = "") -> None:
+        """A window of a source was scored, or skipped with a reason: what arrived before is dealt with.
+
+        Args:
+            source: The source.
+            now_s: Monotonic time.
+            channel: Which of its channels.
+            fault: What the model failed of, where that is why it was not scored.
+        """
         with self._lock:
             component = self._components[source]
             component.window_s = now_s
             component.unscored_audio_s = 0.0
+            if fault:
+                component.failures[channel] = (component.failures.get(channel, (0, ""))[0] + 1, fault)
+            else:
+                component.failures.pop(channel, None)
+
+    def hears(self, source: str, channels: Iterable[int]) -> None:
+        """Only these channels of a source are heard from now on: what failed on others is over."""
+        with self._lock:
+            failures = self._components[source].failures
+            for channel in failures.keys() - set(channels):
+                del failures[channel]
 
     def beat(self, name: str, *, now_s: float) -> None:
         """A loop or sink did a round of its work; ends a fault that brought it down."""
@@ -237,4 +260,6 @@ class Health:
             return State.DEGRADED, f"{component.unscored_audio_s:.0f} s of audio not scored"
         if source and progress_age_s > limits.degraded_after_s:
             return State.DEGRADED, f"nothing for {progress_age_s:.0f} s"
-        return component.fault or (State.UP, "")
+        failed, fault = max(component.failures.values(), default=(0, ""))
+        failing = (State.DEGRADED, f"windows cannot be scored: {fault}") if failed >= limits.failed_windows else None
+        return failing or component.fault or (State.UP, "")

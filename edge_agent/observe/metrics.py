@@ -80,6 +80,13 @@ class Metrics:
         )
         self._alarm = gauge("alarm_state", "1 for the state that the machine's alarm is in.", "machine", "state")
         self._alarms = counter("alarms_raised", "Alarm episodes begun.", "machine")
+        self._alarm_changes = counter("alarm_changes", "Changes of alarms, by what happened.", "kind", "event")
+        self._input_fault = gauge("input_fault", "1 while a fault of the machine's input lasts.", "machine", "fault")
+        self._plant_event = gauge("plant_event", "1 while most machines are odd at once.")
+        self._learning_frozen = gauge(
+            "learning_frozen", "1 while nothing may be learnt of the machine, for something is wrong.", "machine"
+        )
+        self._alarm_store = counter("alarm_store_failures", "Alarms not written or read, by what failed.", "operation")
         self._latency = Histogram(
             "edge_agent_publish_latency_seconds",
             "Time from a window's end to the broker's acknowledgement, events of now only.",
@@ -181,6 +188,32 @@ class Metrics:
     def alarm_raised(self, machine: str) -> None:
         """An alarm episode began."""
         self._alarms.labels(machine).inc()
+
+    def alarm_changed(self, kind: str, event: str) -> None:
+        """Something happened to an alarm; both words are those of the alarm events."""
+        self._alarm_changes.labels(kind, event).inc()
+
+    def alarm_store_failed(self, operation: str) -> None:
+        """Alarms could not be written or read: `save`, `history` or `damaged`."""
+        self._alarm_store.labels(operation).inc()
+
+    def faults_known(self, machine: str, faults: Iterable[str]) -> None:
+        """A machine is watched: the faults of its input are shown from now on, as absent."""
+        for fault in faults:
+            self._input_fault.labels(machine, fault)
+        self._learning_frozen.labels(machine)
+
+    def input_fault(self, machine: str, fault: str, *, on: bool) -> None:
+        """A fault of a machine's input began or ended."""
+        self._input_fault.labels(machine, fault).set(on)
+
+    def plant_event(self, *, on: bool) -> None:
+        """A plant event began or ended."""
+        self._plant_event.set(on)
+
+    def learning_frozen(self, machine: str, *, frozen: bool) -> None:
+        """Whether nothing may be learnt of a machine."""
+        self._learning_frozen.labels(machine).set(frozen)
 
     def published(self, latency_s: float) -> None:
         """An event of now was acknowledged this long after its window's end; a stepped clock's nonsense is left out."""

@@ -1,5 +1,6 @@
 """From blocks of samples to analysed windows: the one path of live sources, replay, commissioning and the hub."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.encoder import Encoded, Encoder
+from edge_agent.inference.errors import BundleError
 from edge_agent.signal.level import InputMeter, LevelReading
-from edge_agent.signal.resample import StreamResampler
+from edge_agent.signal.resample import StreamResampler, rescale_position
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FeatureStream, Patch, Window, patches_of_log_mel
 
@@ -29,6 +31,7 @@ class AnalysedWindow:
         coverage: Share of the samples that were not lost, 0 to 1.
         features: Frames, embeddings and logits.
         level: Level and condition of the input; None where only log-mel frames exist.
+        fault: What the model failed of, where it failed on this window; features are then without its results.
     """
 
     index: int
@@ -40,14 +43,19 @@ class AnalysedWindow:
     coverage: float
     features: WindowFeatures
     level: LevelReading | None
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowShape:
-    """Length of a window and distance between the starts of windows, seconds."""
+    """Length of a window and distance between the starts of windows, seconds.
+
+    A gap longer than `anew_after_s` ends the window under way; the next one starts behind the gap.
+    """
 
     window_s: float = 10.0
     hop_s: float = 10.0
+    anew_after_s: float = math.inf
 
 
 class ChannelStream:
@@ -58,9 +66,10 @@ class ChannelStream:
         self.settings = settings
         self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
         self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
-        self._features = FeatureStream(settings, shape.window_s, shape.hop_s)
+        self._features = FeatureStream(settings, shape.window_s, shape.hop_s, shape.anew_after_s)
         self._position = 0
         self._encoded: dict[int, Encoded] = {}
+        self._faults: dict[int, str] = {}
         self.pending_patches: list[Patch] = []
         self.closed_windows: list[tuple[Window, LevelReading | None]] = []
 
@@ -86,48 +95,55 @@ class ChannelStream:
         """Take what the encoder made of patch `index`."""
         self._encoded[index] = encoded
 
+    def fail(self, index: int, fault: str) -> None:
+        """Take note that the encoder failed on patch `index`."""
+        self._faults[index] = fault
+
     def take_windows(
-        self, judge: Callable[[FloatArray, Sequence[Encoded]], WindowFeatures]
+        self, judge: Callable[[FloatArray, Sequence[Encoded]], tuple[WindowFeatures, str]]
     ) -> Iterator[AnalysedWindow]:
-        """Yield the closed windows, all of whose patches were given before.
+        """Yield the closed windows, all of whose patches were given or failed before.
 
         Args:
-            judge: Makes features of a window's frames and what was given of its patches.
+            judge: Makes features of a window's frames and what was given of its patches, and says what it failed of.
         """
-        for window, level in self.closed_windows:
+        windows, self.closed_windows = self.closed_windows, []
+        for window, level in windows:
+            failed = next((self._faults[p] for p in window.patches if p in self._faults), "")
             rows = [self._encoded[p] for p in window.patches if p in self._encoded]
             stop = window.start_sample + window.samples
             native_stop = min(self._native(stop), self._position)
             last = window.samples < self._features.window_samples
+            features, fault = judge(window.log_mel_db, rows)
             yield AnalysedWindow(
                 index=window.index,
                 start=self._native(window.start_sample),
                 stop=native_stop,
-                next_start=native_stop if last else self._native(window.start_sample + self._features.hop_samples),
+                next_start=native_stop if last else self._native(window.next_start_sample),
                 start_s=window.start_sample / self.settings.sample_rate_hz,
                 duration_s=window.samples / self.settings.sample_rate_hz,
                 coverage=window.coverage,
-                features=judge(window.log_mel_db, rows),
+                features=features,
                 level=level,
+                fault=failed or fault,
             )
             oldest = self.settings.patches_within(
                 self.settings.frames_within(window.start_sample, stop + self._features.hop_samples)
             ).start
-            for index in [p for p in self._encoded if p < oldest]:
-                del self._encoded[index]
-        self.closed_windows.clear()
+            for kept in (self._encoded, self._faults):
+                for index in [p for p in kept if p < oldest]:
+                    del kept[index]
 
     def _gap(self, resume_at: int) -> None:
         self._take(self._features.push(self._flush()))
-        count = round(resume_at * self.settings.sample_rate_hz / self.rate_hz) - self._features.position
+        count = self._contract(resume_at) - self._features.position
         self._position = resume_at
         self._take(self._features.gap(count))
         self._meter.skip(resume_at)
 
     def _flush(self) -> FloatArray:
         """What the resampler still holds, cut to the stream's clock: its filter may round the length up by a sample."""
-        end = round(self._position * self.settings.sample_rate_hz / self.rate_hz)
-        return self._resampler.flush()[: max(0, end - self._features.position)]
+        return self._resampler.flush()[: max(0, self._contract(self._position) - self._features.position)]
 
     def _take(self, items: Iterator[Patch] | Iterator[Window] | Iterator[Patch | Window]) -> None:
         for item in items:
@@ -138,7 +154,11 @@ class ChannelStream:
                 self.closed_windows.append((item, self._meter.reading(start, stop)))
 
     def _native(self, sample: int) -> int:
-        return round(sample * self.rate_hz / self.settings.sample_rate_hz)
+        return rescale_position(sample, from_rate_hz=self.settings.sample_rate_hz, to_rate_hz=self.rate_hz)
+
+    def _contract(self, native_sample: int) -> int:
+        """Its place at the rate of the signal contract."""
+        return rescale_position(native_sample, from_rate_hz=self.rate_hz, to_rate_hz=self.settings.sample_rate_hz)
 
 
 class Analyser:
@@ -147,10 +167,16 @@ class Analyser:
     A model of stacked frames that rebuilds its input sees every frame of a window instead of the patches' grid, as such
     models are trained and measured: its error is that of the window. (Where samples were lost inside a window, the
     frames before and after the gap come to stand side by side.)
+
+    Args:
+        encoder: The model.
+        keep_going: Whether a failure of the model costs the windows that hold the failed patch, and no other, and is
+            told in `AnalysedWindow.fault`; else it is raised.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, keep_going: bool = False) -> None:
         self._encoder = encoder
+        self._keep_going = keep_going
         spec = encoder.spec
         embedding, logits = spec.output("embedding"), spec.output("logits")
         self._embedding_size = embedding.size if embedding else 0
@@ -165,18 +191,28 @@ class Analyser:
         yield from self.closed(ready)
 
     def encode(self, channels: Iterable[ChannelStream]) -> None:
-        """Encode the pending patches of all channels in one batch."""
+        """Encode the pending patches of all channels in one batch.
+
+        Raises:
+            BundleError: The model failed, and this analyser does not keep going.
+        """
         owners = [(channel, patch) for channel in channels for patch in channel.pending_patches]
-        encoded = self._encode([patch for _, patch in owners])
+        for channel, _ in owners:
+            channel.pending_patches = []
+        try:
+            encoded = self._encode([patch for _, patch in owners])
+        except (BundleError, ValueError):
+            if not self._keep_going:
+                raise
+            self._encode_one_by_one(owners)
+            return
         for (channel, patch), found in zip(owners, encoded, strict=True):
             channel.give(patch.index, found)
-        for channel, _ in owners:
-            channel.pending_patches.clear()
 
     def closed(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Yield the closed windows of channels whose patches are all encoded."""
         for channel in channels:
-            for window in channel.take_windows(self._judge):
+            for window in channel.take_windows(self._judge_or_fault):
                 yield channel, window
 
     def clip(self, log_mel_db: FloatArray, settings: SignalSettings) -> AnalysedWindow:
@@ -209,14 +245,35 @@ class Analyser:
             for row in range(len(patches))
         ]
 
+    def _encode_one_by_one(self, owners: Sequence[tuple[ChannelStream, Patch]]) -> None:
+        """After a batch has failed: one patch's fault is not the others'."""
+        for channel, patch in owners:
+            try:
+                (found,) = self._encode([patch])
+            except (BundleError, ValueError) as error:
+                channel.fail(patch.index, str(error))
+            else:
+                channel.give(patch.index, found)
+
+    def _judge_or_fault(self, log_mel_db: FloatArray, patches: Sequence[Encoded]) -> tuple[WindowFeatures, str]:
+        try:
+            return self._judge(log_mel_db, patches), ""
+        except (BundleError, ValueError) as error:
+            if not self._keep_going:
+                raise
+            return self._features(log_mel_db, ()), str(error)
+
     def _judge(self, log_mel_db: FloatArray, patches: Sequence[Encoded]) -> WindowFeatures:
         """Features of a window from its frames and its patches' results."""
         rows = patches if self._patches else ()
+        return self._features(log_mel_db, rows, self._error(log_mel_db, patches))
+
+    def _features(self, log_mel_db: FloatArray, rows: Sequence[Encoded], error: float | None = None) -> WindowFeatures:
         return WindowFeatures(
             log_mel_db=log_mel_db,
             embeddings=np.array([p.embeddings for p in rows], np.float32).reshape(len(rows), self._embedding_size),
             logits=np.array([p.logits for p in rows], np.float32).reshape(len(rows), self._labels),
-            reconstruction_error=self._error(log_mel_db, patches),
+            reconstruction_error=error,
         )
 
     def _error(self, log_mel_db: FloatArray, patches: Sequence[Encoded]) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, Self
 
-from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState
+from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState, Episode
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
@@ -104,6 +104,11 @@ class MachineListener:
             self._watch = MismatchWatch(
                 self.machine_id, self._profile.machine_type, self._matcher, self._labels, self._profile.budget
             )
+
+    def resume(self, episode: Episode) -> None:
+        """Go on with an alarm that was on when the agent ended."""
+        if self._budget is not None:
+            self._alarm = AlarmMachine(self._budget, episode)
 
     def take_over(self, former: Self) -> None:
         """Go on with the alarm where the former listener of this machine stands.

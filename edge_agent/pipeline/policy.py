@@ -11,6 +11,7 @@ class Unscorable(StrEnum):
 
     LOW_COVERAGE = "low_coverage"
     TAIL = "tail"
+    MODEL_FAULT = "model_fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +42,4 @@ class ScorePolicy:
             needed_s = self.min_coverage * self.window_s
         if present_s < needed_s or window.features.frames < 1:
             return Unscorable.LOW_COVERAGE
-        return None
+        return Unscorable.MODEL_FAULT if window.fault else None

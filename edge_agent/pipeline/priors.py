@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from edge_agent.detection.embedding import EmbeddingDetector
+from edge_agent.detection.normals import Source
 from edge_agent.detection.prior import DetectorPrior, TypePrior
 from edge_agent.detection.reconstruction import ReconstructionDetector
 from edge_agent.detection.shape import ShapeDetector
@@ -34,7 +35,7 @@ def type_prior(bundle: Bundle, machine_type: str) -> TypePrior:
     name, arrays = bundle.type_arrays(machine_type)
     prior = TypePrior.from_arrays(name, arrays)
     hears_model = any(prior.of(detector).weight > 0 for detector in _SPOKEN.values())
-    return replace(prior, model_sha256=_model_sha256(bundle)) if hears_model else prior
+    return replace(prior, model_sha256=model_sha256(bundle)) if hears_model else prior
 
 
 def neutral_prior(bundle: Bundle) -> TypePrior:
@@ -46,8 +47,14 @@ def neutral_prior(bundle: Bundle) -> TypePrior:
     spec = bundle.manifest.encoder
     names = [name for semantics, name in _SPOKEN.items() if spec.output(semantics)] or [ShapeDetector.name]
     detectors = {name: _EXPECTED.get(name, DetectorPrior(weight=1.0)) for name in names}
-    return TypePrior(NEUTRAL_TYPE, detectors, machines=0, model_sha256=_model_sha256(bundle))
+    return TypePrior(NEUTRAL_TYPE, detectors, machines=0, model_sha256=model_sha256(bundle))
 
 
-def _model_sha256(bundle: Bundle) -> str:
+def model_sha256(bundle: Bundle) -> str:
+    """SHA-256 of the bundle's encoder: what embeddings and logits mean depends on it."""
     return next(entry.sha256 for entry in bundle.manifest.files if entry.path == bundle.manifest.encoder.file)
+
+
+def feature_source(bundle: Bundle) -> Source:
+    """What features of the bundle depend on besides the sound."""
+    return Source(bundle.manifest.signal.hash, model_sha256(bundle))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Self
 
+from edge_agent.detection.alarm import Episode
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
@@ -54,6 +55,11 @@ class Roster:
             for machine_id, profile in profiles.items()
         }
 
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Their ids."""
+        return tuple(self._listeners)
+
     def listener(self, machine_id: str) -> MachineListener:
         """The machine's listener; raises `KeyError` for one that is not on the roster."""
         return self._listeners[machine_id]
@@ -71,6 +77,11 @@ class Roster:
         for machine_id, listener in self._listeners.items():
             if machine_id in former._listeners:
                 listener.take_over(former._listeners[machine_id])
+
+    def resume(self, machine_id: str, episode: Episode) -> None:
+        """Go on with an alarm that was on when the agent ended; a machine that is gone has none."""
+        if machine_id in self._listeners:
+            self._listeners[machine_id].resume(episode)
 
     def forget(self) -> None:
         """What comes next is another recording."""

@@ -9,6 +9,19 @@ from edge_agent.signal.settings import MAX_RATE_HZ, MIN_RATE_HZ, SignalError
 _CHUNKS_PER_S = 50
 
 
+def rescale_position(position: int, *, from_rate_hz: int, to_rate_hz: int) -> int:
+    """Where a sample position of one rate lies at another: the nearest, and of two the later.
+
+    Ranges that touch at one rate touch at the other, so that books kept at the native rate stay exact for windows that
+    are counted at 16 kHz. In whole numbers, exact after any number of years.
+
+    Example:
+        >>> rescale_position(160_000, from_rate_hz=16_000, to_rate_hz=44_100)
+        441000
+    """
+    return (2 * position * to_rate_hz + from_rate_hz) // (2 * from_rate_hz)
+
+
 class StreamResampler:
     """One channel from its native rate to the target rate, with the filter's state kept across blocks.
 

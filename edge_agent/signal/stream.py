@@ -1,5 +1,6 @@
 """From a stream of samples with gaps to patches for the encoder and windows for the detectors."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Window:
         index: Number of the window since the stream began; windows start every hop.
         start_sample: First sample, at the rate of the signal contract.
         samples: Length; below the full window only for the last window of a recording.
+        next_start_sample: Where the next window starts: a hop later, but behind a gap that began the windows anew.
         present_samples: Samples that were not lost in a gap.
         log_mel_db: `[frames, n_mels]`, frames wholly inside the window and free of lost samples.
         patches: Indices of the patches wholly inside the window; those that a gap touched were never produced.
@@ -36,6 +38,7 @@ class Window:
     index: int
     start_sample: int
     samples: int
+    next_start_sample: int
     present_samples: int
     log_mel_db: FloatArray
     patches: range
@@ -56,14 +59,18 @@ class FeatureStream:
     """Assembles patches and windows of one channel as samples arrive.
 
     Everything lies on grids that are counted from sample 0 of the stream: frames every hop, patches every
-    `patch_hop_frames` frames, windows every `hop_s`. A gap moves no grid: the frames that it touches are missing, all
-    others keep their bits.
+    `patch_hop_frames` frames, windows every `hop_s`. A gap moves no frame and no patch: the frames that it touches are
+    missing, all others keep their bits.
+
+    Nor does a gap move the windows, unless it is longer than `anew_after_s`: then it ends the window under way, and the
+    next one starts behind it. So no gap, however long and wherever it falls, costs more than one window; where it fell
+    on the border of two, each would lack more than it may.
 
     A patch is yielded as soon as its last frame is complete, a window as soon as its last sample is; a window's patches
     come before it.
     """
 
-    def __init__(self, settings: SignalSettings, window_s: float, hop_s: float) -> None:
+    def __init__(self, settings: SignalSettings, window_s: float, hop_s: float, anew_after_s: float = math.inf) -> None:
         self.settings = settings
         self.window_samples = round(window_s * settings.sample_rate_hz)
         self.hop_samples = round(hop_s * settings.sample_rate_hz)
@@ -73,6 +80,7 @@ class FeatureStream:
                 f"window_s {window_s} must hold at least {shortest} samples, "
                 f"hop_s {hop_s} must be above 0 and at most window_s"
             )
+        self._anew_after_samples = anew_after_s * settings.sample_rate_hz
         self._frames = LogMelStream(settings)
         self._group_samples = settings.patch_hop_frames * settings.hop_samples
         self._groups: list[_Group] = []
@@ -81,6 +89,8 @@ class FeatureStream:
         self._next_group = 0
         self._lost_frames = 0  # first frames of the group under way that a gap took
         self._next_window = 0
+        self._window_start = 0  # of the next window
+        self._seen = 0  # where the previous window stopped
 
     @property
     def position(self) -> int:
@@ -108,6 +118,11 @@ class FeatureStream:
         self._keep_frames(self._frames.partial_frames())
         self._frames.reset()
         self._next_group = end // self._group_samples
+        if count > self._anew_after_samples:
+            if self._position > max(self._window_start, self._seen):
+                yield self._close_window(self.window_samples, next_start=end)
+            self._window_start = self._seen = end
+            self._forget()
         while (window_stop := self._window_stop()) <= end:
             self._position = window_stop
             yield self._close_window(self.window_samples)
@@ -119,16 +134,11 @@ class FeatureStream:
 
     def finish(self) -> Iterator[Window]:
         """End of the recording: yield the last, shorter window if any sample belongs to no earlier one."""
-        start = self._next_window * self.hop_samples
-        unseen = self._position - max(start, self._previous_stop())
-        if unseen > 0:
-            yield self._close_window(self._position - start)
-
-    def _previous_stop(self) -> int:
-        return (self._next_window - 1) * self.hop_samples + self.window_samples if self._next_window else 0
+        if self._position > max(self._window_start, self._seen):
+            yield self._close_window(self._position - self._window_start)
 
     def _window_stop(self) -> int:
-        return self._next_window * self.hop_samples + self.window_samples
+        return self._window_start + self.window_samples
 
     def _feed(self, samples: FloatArray) -> Iterator[Patch]:
         for log_mel_db in self._frames.push(samples):
@@ -154,9 +164,11 @@ class FeatureStream:
             return None
         return Patch(first, np.concatenate([g.log_mel_db for g in groups]))
 
-    def _close_window(self, length: int) -> Window:
-        start = self._next_window * self.hop_samples
-        frames = self.settings.frames_within(start, start + length)
+    def _close_window(self, length: int, next_start: int | None = None) -> Window:
+        start, stop = self._window_start, self._window_start + length
+        # what lies behind a gap that begins the windows anew is the next window's, not this one's
+        until = stop if next_start is None else min(stop, next_start)
+        frames = self.settings.frames_within(start, until)
         groups = list(self._groups)
         open_first = self._next_group * self.settings.patch_hop_frames + self._lost_frames
         if open_first < frames.stop:
@@ -164,21 +176,23 @@ class FeatureStream:
         parts = [
             g.log_mel_db[max(0, frames.start - g.first_frame) : max(0, frames.stop - g.first_frame)] for g in groups
         ]
-        lost = sum(len(range(max(g.start, start), min(g.stop, start + length))) for g in self._gaps)
+        lost = sum(len(range(max(g.start, start), min(g.stop, until))) for g in self._gaps)
         window = Window(
             index=self._next_window,
             start_sample=start,
             samples=length,
-            present_samples=length - lost,
+            next_start_sample=start + self.hop_samples if next_start is None else next_start,
+            present_samples=until - start - lost,
             log_mel_db=np.concatenate([*parts, np.empty((0, self.settings.n_mels), np.float32)]),
             patches=self.settings.patches_within(frames),
         )
         self._next_window += 1
+        self._window_start, self._seen = window.next_start_sample, stop
         self._forget()
         return window
 
     def _forget(self) -> None:
-        start = self._next_window * self.hop_samples
+        start = self._window_start
         per_group = self.settings.patch_hop_frames
         open_patch = (self._next_group * per_group - self.settings.patch_frames) // per_group
         keep_from = min(start // self.settings.hop_samples, open_patch * per_group)

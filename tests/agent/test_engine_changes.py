@@ -96,3 +96,35 @@ def test_a_source_that_comes_back_under_its_name_begins_at_0(engine: Engine) -> 
     assert again.windows == [0]
     (books,) = engine.ledgers()
     assert books.captured == WINDOW + 2048 and books.balance == 0
+
+
+def two(*indices: int) -> SourcePlan:
+    return SourcePlan(tuple(ChannelPlan(index, Ear()) for index in indices), stamped_by_arrival=False)
+
+
+STEREO = np.concatenate([NOISE, NOISE], axis=1)
+
+
+def test_a_channel_that_comes_to_a_running_device_takes_nothing_from_the_other(engine: Engine) -> None:
+    engine.add("box", two(0))
+    half = WINDOW // 2
+    for first in range(0, 3 * WINDOW, half):
+        if first == 3 * half:
+            engine.listen("box", two(0, 1))
+        engine.accept(Arrival("box", RATE_HZ, Block(STEREO[first : first + half].copy(), first), 0))
+        list(engine.drain())
+    books = {each.channel: each for each in engine.ledgers() if each.source == "box"}
+    assert (books[0].captured, books[0].scored, sum(books[0].lost.values())) == (3 * WINDOW, 3 * WINDOW, 0)
+    assert (books[1].captured, books[1].scored, sum(books[1].lost.values())) == (3 * half, WINDOW, 0)
+    assert (books[1].balance, books[1].pending) == (0, half)
+
+
+def test_a_channel_that_goes_from_a_running_device_takes_nothing_from_the_other(engine: Engine) -> None:
+    engine.add("box", two(0, 1))
+    engine.accept(Arrival("box", RATE_HZ, Block(STEREO[:WINDOW].copy(), 0), 0))
+    engine.listen("box", two(1))
+    engine.accept(Arrival("box", RATE_HZ, Block(STEREO[WINDOW : 2 * WINDOW].copy(), WINDOW), 0))
+    heard = [(event.channel, event.window.index) for event in engine.drain()]
+    assert heard == [(1, 0), (1, 1)]
+    (books,) = [each for each in engine.ledgers() if each.source == "box"]
+    assert (books.channel, books.captured, books.scored, books.balance) == (1, 2 * WINDOW, 2 * WINDOW, 0)

@@ -74,3 +74,37 @@ def test_what_waits_for_a_restart_stays_as_it_is_and_is_told_again() -> None:
     assert str(changes) == "took over log; at the next restart: http.port, mqtt.root_topic"
     again = compare(changes.effective, new)
     assert again.sections == () and again.waiting == changes.waiting
+
+
+DEVICE = """
+[[machine]]
+id = "fan_1"
+[[machine]]
+id = "fan_2"
+[[source]]
+id = "box"
+kind = "microphone"
+device = "usb:1-1"
+[[source.channel]]
+index = 3
+machine = "fan_1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "restarts"),
+    [
+        (DEVICE.replace('machine = "fan_1"', 'machine = "fan_2"'), False),
+        (DEVICE.replace('machine = "fan_1"', 'machine = "fan_1"\ncalibration_db = 120.0'), False),
+        (DEVICE + '[[source.channel]]\nindex = 0\nmachine = "fan_2"\n', False),
+        (DEVICE + '[[source.channel]]\nindex = 4\nmachine = "fan_2"\n', True),
+        (DEVICE.replace("index = 3", "index = 2"), True),
+        (DEVICE.replace("usb:1-1", "usb:1-2"), True),
+        (DEVICE.replace('device = "usb:1-1"', 'device = "usb:1-1"\nstall_s = 4.0'), True),
+    ],
+    ids=["other machine", "calibrated", "lower channel", "higher channel", "highest gone", "other device", "patience"],
+)
+def test_a_device_is_opened_again_only_where_it_must_be(new: str, restarts: bool) -> None:
+    changes = compare(settings(DEVICE), settings(new))
+    assert "source" in changes.sections
+    assert (changes.leaving, changes.coming) == ((("box",), ("box",)) if restarts else ((), ()))

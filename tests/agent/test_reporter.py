@@ -1,64 +1,10 @@
 """What the world is told of windows and sources: events, metrics, health."""
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
-from prometheus_client import CollectorRegistry
 
-from edge_agent.agent.reporter import Reporter
-from edge_agent.capture.clock import VirtualClock
-from edge_agent.delivery.intake import Intake
-from edge_agent.delivery.message import MessageFactory, Priority
-from edge_agent.delivery.outbox import MemoryOutbox
-from edge_agent.delivery.result import BundleRef
-from edge_agent.delivery.topics import Topics
-from edge_agent.delivery.ulid import UlidFactory
-from edge_agent.detection.alarm import AlarmMachine
-from edge_agent.detection.budget import AlarmBudget
-from edge_agent.observe.health import Health, HealthLimits, Kind
-from edge_agent.observe.metrics import Metrics
-from tests.support.windows import START_NS, event, heard
-
-BUNDLE = BundleRef(name="default", version="1.0.0", sha256="a" * 64)
-
-
-@dataclass
-class Desk:
-    """A reporter with a real outbox in memory, and what came of it."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
-    clock: VirtualClock = field(default_factory=lambda: VirtualClock(wall_ns=START_NS))
-    health: Health = field(default_factory=lambda: Health(HealthLimits()))
-    alarms: AlarmMachine = field(default_factory=lambda: AlarmMachine(AlarmBudget(raise_after=3, raise_within=5)))
-    publishes: bool = True
-
-    def __post_init__(self) -> None:
-        self.health.register("mic", Kind.SOURCE, now_s=0.0)
-        ulids = UlidFactory(now_ms=lambda: self.clock.wall_ns() // 1_000_000, randomness=bytes)
-        self.reporter = Reporter(
-            messages=MessageFactory(Topics("root", "plant", "gw"), ulids),
-            ulids=ulids,
-            intake=Intake(self.outbox, lambda: None) if self.publishes else None,
-            metrics=Metrics(self.registry),
-            health=self.health,
-            bundle=BUNDLE,
-            clock=self.clock,
-            machines_of={"mic": ("fan_1",)},
-        )
-
-    def play(self, scores: list[float | None], first: int = 0) -> None:
-        for index, score in enumerate(scores, first):
-            self.reporter.window(event("mic", index, heard("fan_1", index, score, self.alarms)))
-
-    def sent(self, priority: Priority, ending: str = "") -> list[dict[str, Any]]:
-        rows = self.outbox.read(priority, after_seq=0, limit=10_000)
-        return [json.loads(r.message.payload)["data"] for r in rows if r.message.topic.endswith(ending)]
-
-    def value(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"edge_agent_{name}", labels)
+from edge_agent.delivery.message import Priority
+from tests.agent.desk import Desk
+from tests.support.windows import event, heard
 
 
 @pytest.fixture
@@ -84,15 +30,17 @@ def test_a_rejected_window_is_a_sign_of_life_too(desk: Desk) -> None:
 
 
 def test_an_alarm_has_one_id_from_raise_to_clear_and_the_next_another(desk: Desk) -> None:
-    desk.play([0.5, 9.0, 9.0, 9.0, *[0.1] * 6, *[9.0] * 3])
+    desk.play([0.5, 9.0, 9.0, 9.0, *[0.1] * 400, *[9.0] * 3])
     first, cleared, second = desk.sent(Priority.ALARM)
-    assert [alarm["state"] for alarm in (first, cleared, second)] == ["unacknowledged", "normal", "unacknowledged"]
+    states = [alarm["state"] for alarm in (first, cleared, second)]
+    assert states == ["unacknowledged", "returned_unacknowledged", "unacknowledged"]
     assert first["alarm"] == cleared["alarm"] != second["alarm"]
     assert first["raised_at"] == cleared["raised_at"] == "2023-11-14T22:13:50.000000Z"
     assert first["severity"] == "high"
     results = desk.sent(Priority.RESULT)
     with_alarm = [index for index, result in enumerate(results) if result["alarm"]]
-    assert with_alarm == [3, 4, 5, 6, 7, 8, 12]
+    assert with_alarm == list(range(3, 407))  # nobody has acknowledged it
+    assert {results[index]["alarm"]["state"] for index in (9, 405)} == {"returned_unacknowledged"}
     assert {results[index]["alarm"]["id"] for index in with_alarm} == {first["alarm"], second["alarm"]}
     assert desk.value("alarms_raised_total", machine="fan_1") == 2
     assert desk.value("alarm_state", machine="fan_1", state="unacknowledged") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.agent.sources import is_live, source_opener, stamps_by_arrival
+from edge_agent.agent.sources import in_real_time, is_live, source_opener, stamps_by_arrival
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.config.secret import SecretFile
 from edge_agent.config.settings import AgentSettings
@@ -49,3 +49,11 @@ def test_microphone_is_asked_for_every_channel_up_to_the_highest_that_is_heard()
     section = MicrophoneSection(id="m", kind="microphone", device="usb:1-1", rate_hz=48_000, channel=channels)
     source = source_opener(section, AgentSettings(), {})()
     assert (source.channels, source.rate_hz) == (4, 48_000)
+
+
+@pytest.mark.parametrize(("speeds", "timely"), [((), True), ((1.0,), True), ((0.5,), False), ((1.0, 50.0), False)])
+def test_how_late_events_are_means_something_only_where_all_is_heard_in_real_time(
+    speeds: tuple[float, ...], timely: bool
+) -> None:
+    sources = [SimulatedSection(id=f"m{k}", kind="simulated", speed=s, channel=HEARD) for k, s in enumerate(speeds)]
+    assert in_real_time(AgentSettings(source=tuple(sources))) is timely

@@ -163,7 +163,7 @@ def test_a_label_is_kept_with_its_episode() -> None:
     with pytest.raises(AlarmError, match="never was on"):
         desk.book.label(FAN, "bearing", "anna")
     desk.on(0)
-    assert desk.book.label(FAN, "bearing", "anna").label == "bearing"
+    assert desk.book.label(FAN, "bearing", "anna").alarm.label == "bearing"
     desk.off(10)
     assert desk.book.alarm(FAN).label == "bearing"
     desk.on(10_000)

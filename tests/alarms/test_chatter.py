@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.alarms.alarm import Change, Condition, Severity
@@ -47,6 +47,7 @@ def listen(scores: list[float], desk: Book, *, acknowledge_at: int | None = None
     return changes
 
 
+@settings(deadline=None, max_examples=50)
 @given(steps)
 def test_an_hour_of_noise_is_one_episode(moves: list[float]) -> None:
     changes = listen(walk(moves), Book())
@@ -56,6 +57,7 @@ def test_an_hour_of_noise_is_one_episode(moves: list[float]) -> None:
     assert sum(change.annunciated for change in changes) <= 5
 
 
+@settings(deadline=None, max_examples=50)
 @given(steps, st.integers(0, HOUR - 1))
 def test_who_acknowledged_it_is_called_no_more(moves: list[float], acknowledge_at: int) -> None:
     changes = listen(walk(moves), Book(), acknowledge_at=acknowledge_at)

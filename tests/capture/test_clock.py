@@ -3,8 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge_agent.capture.clock import (
     NS_PER_S,
@@ -12,7 +10,6 @@ from edge_agent.capture.clock import (
     SampleClock,
     SystemClock,
     VirtualClock,
-    rescale_position,
     system_clock_is_synced,
 )
 
@@ -92,12 +89,3 @@ def test_timesync_flag_means_synchronised(tmp_path: Path) -> None:
     assert isinstance(system_clock_is_synced(flag), bool)
     flag.touch()
     assert system_clock_is_synced(flag)
-
-
-@given(st.integers(0, 2**50), st.integers(1, 10**6), st.sampled_from([8_000, 11_025, 44_100, 48_000, 192_000]))
-def test_ranges_that_touch_stay_touching_at_another_rate(first: int, n: int, rate_hz: int) -> None:
-    start, middle, stop = (
-        rescale_position(p, from_rate_hz=16_000, to_rate_hz=rate_hz) for p in (first, first + n, first + 2 * n)
-    )
-    assert start <= middle <= stop
-    assert abs((stop - start) - 2 * n * rate_hz / 16_000) <= 1

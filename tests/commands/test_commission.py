@@ -20,7 +20,16 @@ def test_three_clips_are_enough_and_said_to_be_provisional(shell: Shell, sounds:
     assert done.status == 0
     assert "learnt from 3 windows of 3 recordings, provisional" in done.out
     assert "expected false alarms per week" in done.out
-    assert list(tree(state)) == ["profiles/m.npz"]
+    profile, normals = tree(state)
+    assert profile == "profiles/m.npz" and normals.startswith("profiles/normals/m/")
+
+
+def test_nothing_but_the_profile_is_kept_where_that_is_wanted(shell: Shell, sounds: Path, tmp_path: Path) -> None:
+    words = ("--machine", "m", "--bundle", BUNDLE, "--state-dir", tmp_path / "state")
+    assert shell("commission", "--from", sounds, *words, "--no-keep-normals").status == 0
+    assert list(tree(tmp_path / "state")) == ["profiles/m.npz"]
+    refused = shell("profiles", "add", "m", "--from", sounds, "--bundle", BUNDLE, "--state-dir", tmp_path / "state")
+    assert (refused.status, "without keeping its normals" in refused.err) == (1, True)
 
 
 def test_two_clips_are_not(shell: Shell, sounds: Path, tmp_path: Path) -> None:
@@ -35,11 +44,10 @@ def test_a_second_commissioning_takes_the_place_of_the_first(shell: Shell, sound
     state = tmp_path / "state"
     words = ("--machine", "m", "--bundle", BUNDLE, "--state-dir", state)
     assert shell("commission", "--from", sounds, *words).status == 0
-    first = tree(state)
+    first = tree(state)["profiles/m.npz"]
     write_sound(sounds / "3.wav", machine_sound(10.0, seed=3))
     assert shell("commission", "--from", sounds, *words).status == 0
-    assert tree(state).keys() == first.keys()
-    assert tree(state) != first
+    assert tree(state)["profiles/m.npz"] != first == tree(state)["profiles/history/m/1.npz"]
 
 
 def test_profiles_are_listed_shown_and_removed(shell: Shell, sounds: Path, tmp_path: Path) -> None:

@@ -11,11 +11,30 @@ TOPICS = Topics("acme/sound", "north", "gw1")
 def test_every_topic_is_the_agreed_one() -> None:
     base = "acme/sound/north/gw1"
     assert TOPICS.status == f"{base}/status"
-    assert TOPICS.commands == f"{base}/cmd/#"
+    assert TOPICS.commands == f"{base}/cmd/+"
+    assert TOPICS.command("shelve") == f"{base}/cmd/shelve"
+    assert TOPICS.command_reply("shelve") == f"{base}/cmd/shelve/reply"
+    assert TOPICS.machine_fault("m", "hum") == f"{base}/machine/m/fault/hum"
+    assert TOPICS.plant_alarm == f"{base}/alarm"
     assert TOPICS.source_state("mic") == f"{base}/source/mic/state"
     assert TOPICS.machine_result("m") == f"{base}/machine/m/result"
     assert TOPICS.machine_alarm("m") == f"{base}/machine/m/alarm"
     assert TOPICS.machine_health("m") == f"{base}/machine/m/health"
+
+
+@pytest.mark.parametrize(
+    ("topic", "verb"),
+    [
+        ("acme/sound/north/gw1/cmd/shelve", "shelve"),
+        ("acme/sound/north/gw1/cmd/shelve/reply", None),
+        ("acme/sound/north/gw1/cmd/", None),
+        ("acme/sound/north/gw2/cmd/shelve", None),
+        ("acme/sound/north/gw1/cmd/+", None),
+        ("cmd/shelve", None),
+    ],
+)
+def test_a_command_is_known_by_its_topic(topic: str, verb: str | None) -> None:
+    assert TOPICS.verb_of(topic) == verb
 
 
 @pytest.mark.parametrize("bad", ["", "#", "+", "a/b", "a b", "-a", ".a", "a\n", "a\0", "ä", "x" * 65, "a/#"])

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from edge_agent.detection.commission import commission
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
-from edge_agent.detection.verify import refuse_miscalibration
+from edge_agent.detection.verify import miscalibration
 from edge_agent.simulate import MachineSimulator, MachineState, MachineType, random_spec
 from tests.detection import simulated, sounds
 from tests.support.agent import RECORDINGS, needs_recordings
@@ -146,11 +147,26 @@ def test_a_good_calibration_has_no_warning() -> None:
 def test_held_out_normals_above_what_was_promised_are_refused() -> None:
     rng = np.random.default_rng(0)
     honest = np.log10(rng.random(200))
-    refuse_miscalibration(honest, 0.01)
-    with pytest.raises(CommissioningError, match="held-out normal windows would be odder than one in 100"):
-        refuse_miscalibration(np.where(np.arange(200) < 9, -4.0, honest), 0.01)
-    with pytest.raises(CommissioningError, match="odder than one in 10,"):
-        refuse_miscalibration(np.where(np.arange(200) < 60, -1.5, np.maximum(honest, -1.9)), 0.01)
+    assert miscalibration(honest, 0.01) is None
+    few = miscalibration(np.where(np.arange(200) < 9, -4.0, honest), 0.01)
+    assert few is not None and "held-out normal windows would be odder than one in 100" in few
+    many = miscalibration(np.where(np.arange(200) < 60, -1.5, np.maximum(honest, -1.9)), 0.01)
+    assert many is not None and "odder than one in 10," in many
+
+
+def test_odd_recordings_that_somebody_vouches_for_are_learnt_with_a_warning() -> None:
+    rng = np.random.default_rng(3)
+    clips = [sounds.recording(seed) for seed in range(60)]
+    for k in range(4):
+        change_db = np.interp(np.arange(128), np.linspace(0, 127, 12), rng.normal(0, 8, 12))
+        clips.append(Recording(f"odd_{k}", (sounds.window(700 + k, change_db=change_db),), (None,)))
+    prior = sounds.prior()
+    plain, vouched = (
+        commission("m", "t", recordings, prior, None, AlarmBudget(), created_ns=1)
+        for recordings in (clips, [replace(clip, trusted=True) for clip in clips])
+    )
+    assert (len(plain.trimmed), len(vouched.trimmed)) == (4, 0)
+    assert any("held-out normal windows would be odder" in warning for warning in vouched.warnings)
 
 
 def _recorded(machine_ids: set[str], conditions: set[str], most: int) -> list[Recording]:

@@ -26,6 +26,8 @@ STILL = {
     "edge_agent_outbox_errors": "a sound disk; tests/delivery/test_sqlite_outbox.py",
     "edge_agent_outbox_files_set_aside": "a sound file; tests/delivery/test_sqlite_outbox.py",
     "edge_agent_input_finding": "sound inputs; tests/agent/test_reporter.py",
+    "edge_agent_alarm_store_failures": "a sound disk; tests/agent/test_alarm_desk.py",
+    "edge_agent_plant_event": "one machine fails; tests/agent/test_alarm_desk.py",
     "edge_agent_samples_lost": "recordings lose nothing; tests/agent/test_engine.py",
     "edge_agent_clock_synced": "0 where the tests run without a time server",
     "edge_agent_mqtt_in_flight_events": "0 once all is acknowledged",
@@ -51,6 +53,7 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         + source("any", "auto", plant.film, 100.0)
         + '[[machine]]\nid = "fan_2"\n'
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
+        + "[alarms]\nfault_on_s = 1\n"
     )  # fmt: skip
     site = make_site_in(directory, plant, body, broker.port)
     with running(site.config, site.http_port, site.log) as agent:
@@ -61,6 +64,7 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         wait_until(lambda: _value(agent, "edge_agent_publish_latency_seconds_count") > 0, 60.0, "a result of now")
         wait_until(lambda: _value(agent, "edge_agent_alarms_raised_total") > 0, 30.0, "an alarm")
         wait_until(lambda: _value(agent, "edge_agent_restarts_total") > 0, 30.0, "a restart")
+        wait_until(lambda: _value(agent, "edge_agent_input_fault") > 0, 60.0, "a fault of an input")
         wait_until(lambda: _value(agent, "edge_agent_samples_skipped_total") > 0, 30.0, "a skipped sample")
         yield agent
         assert agent.stop() == 0

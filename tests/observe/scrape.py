@@ -38,6 +38,12 @@ def moved() -> CollectorRegistry:
     metrics.input_findings("fan-1", {"identity_mismatch"})
     metrics.alarm_state("fan-1", "unacknowledged")
     metrics.alarm_raised("fan-1")
+    metrics.alarm_changed("anomaly", "raise")
+    metrics.alarm_store_failed("save")
+    metrics.faults_known("fan-1", ("hum", "dead"))
+    metrics.input_fault("fan-1", "hum", on=True)
+    metrics.plant_event(on=True)
+    metrics.learning_frozen("fan-1", frozen=True)
     metrics.published(0.2)
     for stage in STAGES:
         metrics.stage_took(stage, 0.01)

@@ -119,3 +119,26 @@ def test_the_whole_is_as_its_parts(health: Health) -> None:
     health.forget("mqtt")
     assert health.report(now_s=2.0).state is State.UP
     assert health.report(now_s=100.0).state is State.DOWN
+
+
+def test_windows_that_fail_one_after_another_degrade_their_source_until_one_is_scored(health: Health) -> None:
+    health.audio("mic", 0.1, now_s=1.0)
+    for _ in range(2):
+        health.window("mic", now_s=1.0, channel=1, fault="BundleError: broken")
+        health.window("mic", now_s=1.0, channel=0)
+        assert state(health, 1.0) is State.UP
+    health.window("mic", now_s=1.0, channel=1, fault="BundleError: broken")
+    report = health.component("mic", now_s=1.0)
+    assert (report.state, report.detail) == (State.DEGRADED, "windows cannot be scored: BundleError: broken")
+    health.window("mic", now_s=2.0, channel=0)
+    assert state(health, 2.0) is State.DEGRADED, "another channel's windows mend nothing"
+    health.window("mic", now_s=2.0, channel=1)
+    assert state(health, 2.0) is State.UP
+
+
+def test_a_channel_that_is_heard_no_more_degrades_nothing(health: Health) -> None:
+    health.audio("mic", 0.1, now_s=1.0)
+    for _ in range(3):
+        health.window("mic", now_s=1.0, channel=1, fault="broken")
+    health.hears("mic", [0])
+    assert state(health, 1.0) is State.UP

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.signal.resample import StreamResampler
+from edge_agent.signal.resample import StreamResampler, rescale_position
 from edge_agent.signal.settings import SignalError
 
 
@@ -42,3 +42,17 @@ def test_any_split_gives_the_same_bits(rate_hz: int, cuts: list[int]) -> None:
 def test_absurd_rates_are_refused(rate_hz: int) -> None:
     with pytest.raises(SignalError, match=str(rate_hz)):
         StreamResampler(rate_hz)
+
+
+@given(st.integers(0, 2**50), st.integers(1, 10**6), st.sampled_from([8_000, 11_025, 44_100, 48_000, 192_000]))
+def test_ranges_that_touch_stay_touching_at_another_rate(first: int, n: int, rate_hz: int) -> None:
+    start, middle, stop = (
+        rescale_position(p, from_rate_hz=16_000, to_rate_hz=rate_hz) for p in (first, first + n, first + 2 * n)
+    )
+    assert start <= middle <= stop
+    assert abs((stop - start) - 2 * n * rate_hz / 16_000) <= 1
+
+
+def test_a_position_is_exact_after_years() -> None:
+    ten_years = 10 * 365 * 86_400
+    assert rescale_position(ten_years * 16_000 + 1, from_rate_hz=16_000, to_rate_hz=192_000) == ten_years * 192_000 + 12

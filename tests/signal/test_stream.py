@@ -1,5 +1,7 @@
 """Patches and windows: same for every split, right around gaps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,6 +84,40 @@ def test_a_gap_longer_than_windows_yields_them_empty() -> None:
     _, windows = _run([SAMPLES[:1_000], 10 * RATE, SAMPLES[:1_000]], window_s=3.0, hop_s=3.0)
     assert [w.present_samples for w in windows] == [1_000, 0, 0, 1_000]
     assert [len(w.log_mel_db) for w in windows] == [0, 0, 0, 0]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    parts=st.lists(st.tuples(st.integers(1, 5 * RATE), st.integers(1, 8 * RATE)), min_size=1, max_size=6),
+    hop_s=st.sampled_from([1.0, 2.0, 3.0]),
+)
+def test_a_gap_costs_at_most_one_window_however_long_it_is_and_wherever_it_falls(
+    parts: list[tuple[int, int]], hop_s: float
+) -> None:
+    sound = np.resize(SAMPLES, 5 * RATE)
+    stream = FeatureStream(SETTINGS, 3.0, hop_s, anew_after_s=0.6)
+    windows: list[Window] = []
+    for samples, gap in parts:
+        for out in (stream.push(sound[:samples]), stream.gap(gap)):
+            windows += [item for item in out if isinstance(item, Window)]
+    windows += [item for item in stream.push(sound) if isinstance(item, Window)]
+    assert sum(window.coverage < 0.8 for window in windows) <= len(parts) * max(1, round(0.6 / hop_s))
+    assert [window.index for window in windows] == list(range(len(windows)))
+    for before, after in pairwise(windows):
+        assert after.start_sample == before.next_start_sample > before.start_sample
+    assert all(0 < window.present_samples <= window.samples == 3 * RATE for window in windows)
+
+
+def test_windows_begin_anew_behind_a_long_gap() -> None:
+    stream = FeatureStream(SETTINGS, 3.0, 3.0, anew_after_s=0.6)
+    windows: list[Patch | Window] = [*stream.push(SAMPLES[: 2 * RATE]), *stream.gap(4 * RATE)]
+    windows += [*stream.push(SAMPLES[: 3 * RATE]), *stream.gap(RATE // 2), *stream.push(SAMPLES[: 5 * RATE // 2])]
+    found = [(w.start_sample, w.next_start_sample, w.present_samples) for w in windows if isinstance(w, Window)]
+    assert found == [
+        (0, 6 * RATE, 2 * RATE),  # the gap ended it
+        (6 * RATE, 9 * RATE, 3 * RATE),  # and the next one holds no sample of it
+        (9 * RATE, 12 * RATE, 5 * RATE // 2),  # a short one moves nothing
+    ]
 
 
 def test_memory_is_bounded() -> None:

@@ -328,11 +328,22 @@ def test_a_bad_reload_changes_nothing_and_says_so(machine: Machine, service: Ser
 
 def test_a_stop_hands_over_what_was_captured(machine: Machine, service: Service, tmp_path: Path) -> None:
     machine.wait(lambda: len(service.events(tmp_path)) >= 1, 15, "a first result")
-    results, since = len(service.events(tmp_path)), machine.cursor()
+    results, since, before = len(service.events(tmp_path)), machine.cursor(), service.samples("captured")
     machine.run("systemctl", "stop", "edge-agent")
     assert machine.show("Result") == "success"
-    assert "stopped" in machine.journal(since)
+    log = machine.journal(since)
+    assert "stopped" in log
     assert len(service.events(tmp_path)) >= results
+    # the last word on every sample, after everything was handed over
+    told = re.findall(
+        r"books of (\w+) channel 0 closed: (\d+) samples captured = (\d+) scored \+ (\d+).*? skipped \+ (\d+).*? lost "
+        r"\+ (\d+) pending", log,
+    )  # fmt: skip
+    books = {name: [int(count) for count in counts] for name, *counts in told}
+    assert books.keys() == {"mic_1", "mic_2"}
+    for name, (captured, scored, skipped, lost, pending) in books.items():
+        assert captured == scored + skipped + lost and pending == lost == 0
+        assert captured >= before[name]
     machine.run("systemctl", "start", "edge-agent")
     machine.wait(lambda: len(service.events(tmp_path)) > results, 15, "results on top of the kept ones")
 
