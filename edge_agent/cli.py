@@ -78,6 +78,7 @@ def _parser(named: str | None) -> argparse.ArgumentParser:
 def _expected_errors() -> tuple[type[Exception], ...]:
     """The errors that name a thing and its mend; any other is a defect and keeps its traceback."""
     from edge_agent.capture.source import SourceError  # noqa: PLC0415  imported only once something went wrong
+    from edge_agent.commissioning.errors import ListenError  # noqa: PLC0415
     from edge_agent.config.problems import ConfigError  # noqa: PLC0415
     from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
     from edge_agent.delivery.errors import DeliveryError  # noqa: PLC0415
@@ -89,7 +90,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
     return (
         SourceError, ConfigError, SecretFileError, DeliveryError, DetectionError, CommandError, BundleError,
-        ObserveError, SignalError, OSError,
+        ListenError, ObserveError, SignalError, OSError,
     )  # fmt: skip
 
 

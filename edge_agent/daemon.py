@@ -13,7 +13,7 @@ import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
-from edge_agent.agent.profiles import ProfileStore
+from edge_agent.agent.profiles import ProfileStore, ProfileWatch
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.reporter import Reporter
@@ -29,6 +29,11 @@ from edge_agent.agent.wiring import (
 )
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
+from edge_agent.commissioning.address import socket_path
+from edge_agent.commissioning.direct import channel_of
+from edge_agent.commissioning.items import SourceStatus
+from edge_agent.commissioning.server import TapServer
+from edge_agent.commissioning.tap import Taps
 from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.secret import SecretFileError
@@ -186,6 +191,16 @@ class Daemon:
         )
         self._was_synced = self._clock.is_synced()
         self._metrics.clock_synced(synced=self._was_synced)
+        self._profile_watch = ProfileWatch(ProfileStore(state_dir))
+        self._taps = Taps()
+        self._tap_server = TapServer(
+            socket_path(state_dir),
+            self._taps,
+            channel_of=self._channel_of,
+            status_of=self._status_of,
+            bundle_sha256=reference.sha256,
+            window_s=settings.window.window_s,
+        )
 
     def run(self) -> None:
         """Listen until `stop` is called; then hand over what is captured and end."""
@@ -196,6 +211,7 @@ class Daemon:
             self._uplink.start()
         self._alarms.resume()
         self._crew.start()
+        self._tap_server.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
         _log.info("listening to %d sources, state in %s", len(self._crew), self._state_dir)
         last_retry_s = self._now_s()
@@ -221,6 +237,7 @@ class Daemon:
         """Take what arrived, and score what is complete."""
         for arrival in self._queue.take(timeout_s):
             self._crew.accept(arrival)
+            self._taps.arrival(arrival)
         with self._reporter.together():
             for event in self._engine.drain():
                 self._window(event)
@@ -232,12 +249,15 @@ class Daemon:
 
     def _window(self, event: WindowEvent) -> None:
         self._reporter.window(event)
+        self._taps.window(event)
         self._board.window(seen_window(event))
 
     def _look_after(self) -> None:
         """What needs no haste."""
         self._metrics.clock_synced(synced=self._was_synced)
         self._alarms.tick()
+        if changed := self._profile_watch.changed():
+            self._take_profiles(changed)
         if self._uplink is not None:
             self._uplink.look_after()
         synced = self._clock.is_synced()
@@ -263,11 +283,38 @@ class Daemon:
                 waiting = ", ".join(changes.waiting)
                 self._notice = f"; restart to take over {waiting}" if waiting else ""
                 _log.info("configuration reloaded: %s", changes)
+                self._say_profiles(self._profile_watch.changed())
         if problems:
             for problem in problems:
                 _log.error("configuration not taken over: %s", problem)
             self._notice = f"; configuration on disk is bad, the old one is kept: {problems[0]}"
         self._notifier.ready(f"{self._crew}{self._notice}")
+
+    def _take_profiles(self, machines: tuple[str, ...]) -> None:
+        """Use profiles that were written or removed on disk, or keep the old ones as a whole."""
+        try:
+            self._take_over(compare(self._settings, self._settings))
+        except DetectionError as error:
+            _log.error("profiles of %s not taken over: %s", ", ".join(machines), error)
+        else:
+            self._say_profiles(machines)
+
+    def _say_profiles(self, machines: tuple[str, ...]) -> None:
+        if machines:
+            _log.info("profiles of %s taken over from the disk", ", ".join(machines))
+            self._taps.taken_over(machines)
+
+    def _channel_of(self, machine_id: str) -> tuple[str, int]:
+        """Asked by commands that listen in, on threads of theirs."""
+        source, index = channel_of(self._settings, machine_id)
+        return source.id, index
+
+    def _status_of(self, source_id: str) -> SourceStatus:
+        try:
+            report = self._health.component(source_id, now_s=self._now_s())
+        except KeyError:  # a reload took it away
+            return SourceStatus("down", "no longer in the configuration")
+        return SourceStatus(report.state.value, report.detail)
 
     def _take_over(self, changes: Changes) -> None:
         """Everything that can be refused comes first; what follows does not fail."""
@@ -292,6 +339,7 @@ class Daemon:
 
     def _shut_down(self) -> None:
         self._notifier.stopping("handing over what was captured")
+        self._tap_server.stop()
         self._engine.stopping()
         self._crew.stop(self._round)
         self._queue.close()

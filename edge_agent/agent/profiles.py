@@ -54,6 +54,17 @@ class ProfileStore:
             return ()
         return tuple(sorted(path.stem for path in self.directory.glob("*.npz") if _ID.fullmatch(path.stem)))
 
+    def stamps(self) -> dict[str, tuple[int, int, int]]:
+        """For each commissioned machine what tells that its profile was written anew: inode, size, time."""
+        found = {}
+        for machine_id in self.machines():
+            try:
+                status = self.path(machine_id).stat()
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            found[machine_id] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return found
+
     def find(self, machine_id: str) -> Profile | None:
         """The machine's profile; None before it is commissioned.
 
@@ -224,3 +235,21 @@ class ProfileStore:
         for path in self._normals_of(machine_id).glob("*.npz"):
             if path.stem not in named:
                 path.unlink()
+
+
+class ProfileWatch:
+    """Tells which machines' profiles were written or removed since it last looked.
+
+    Args:
+        store: The profiles.
+    """
+
+    def __init__(self, store: ProfileStore) -> None:
+        self._store = store
+        self._stamps = store.stamps()
+
+    def changed(self) -> tuple[str, ...]:
+        """Machines whose profile is another one than at the last call, sorted."""
+        before, self._stamps = self._stamps, self._store.stamps()
+        machines = sorted({*before, *self._stamps})
+        return tuple(machine for machine in machines if before.get(machine) != self._stamps.get(machine))

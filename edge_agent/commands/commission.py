@@ -2,36 +2,47 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_agent.agent.offline import OfflineAnalyser
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options
+from edge_agent.commands.commission_live import commission_live
 from edge_agent.commands.profile_page import describe
+from edge_agent.commissioning.lesson import Lesson
 from edge_agent.detection.budget import AlarmBudget
-from edge_agent.detection.commission import learn
 from edge_agent.detection.features import STATE_NAME, Recording, WindowFeatures
-from edge_agent.detection.normals import Normals
+from edge_agent.errors import CommandError
 from edge_agent.pipeline.analyse import WindowShape
-from edge_agent.pipeline.priors import feature_source, type_prior
 from edge_agent.signal.level import LevelReading
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--machine", required=True, metavar="ID", help="the machine to learn")
-    parser.add_argument("--type", default="generic", metavar="TYPE", help="kind of machine: fan, pump, valve, ...")
-    add_sounds(parser, required=True)
+    parser.add_argument(
+        "--type",
+        metavar="TYPE",
+        help="kind of machine: fan, pump, valve, ... (default: the configuration's, or generic)",
+    )
+    sound = parser.add_mutually_exclusive_group(required=True)
+    add_sounds(parser, sound)
+    sound.add_argument(
+        "--minutes",
+        type=options.positive,
+        metavar="N",
+        help="listen to the machine's configured channel for so long instead; an agent that runs goes on listening",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the agent's TOML file, with --minutes")
     parser.add_argument(
         "--false-alarms-per-week",
         type=options.positive,
-        default=1.0,
         metavar="N",
-        help="accepted false alarms (default: 1)",
+        help="accepted false alarms (default: the configuration's, or 1)",
     )
     parser.add_argument(
         "--states",
@@ -53,28 +64,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn the machine, print what was learnt, and keep the profile."""
+    if arguments.minutes is not None:
+        return commission_live(arguments)
+    if arguments.config is not None:
+        raise CommandError("--config goes with --minutes: recordings are learnt without a configuration")
     store = options.profile_store(arguments)
     store.path(arguments.machine)  # a bad id is refused before the work, not after it
-    budget = AlarmBudget(false_alarms_per_week=arguments.false_alarms_per_week)
     bundle = options.open_bundle(arguments)
     analyser = OfflineAnalyser(bundle, WindowShape(), channels=options.channel_choice(arguments))
-    recordings = gather(analyser, arguments.sounds)
-    prior = type_prior(bundle, arguments.type)
-    if prior.name != arguments.type:
-        print(f"the bundle knows no type {arguments.type!r}: using {prior.name!r}", file=sys.stderr)
-    learnt = learn(
-        arguments.machine,
-        arguments.type,
-        recordings,
-        prior,
-        bundle=bundle.ref,
-        budget=budget,
-        created_ns=time.time_ns(),
+    lesson = Lesson(
+        machine_id=arguments.machine,
+        machine_type=arguments.type or "generic",
+        bundle=bundle,
+        budget=AlarmBudget(false_alarms_per_week=arguments.false_alarms_per_week or 1.0),
         max_states=arguments.states,
         hear=analyser.features,
     )
-    normals = Normals.of(feature_source(bundle), [recordings[i] for i in learnt.kept])
-    path = store.save(learnt.profile, normals if arguments.keep_normals else None)
+    recordings = gather(analyser, arguments.sounds)
+    if lesson.prior.name != lesson.machine_type:
+        print(f"the bundle knows no type {lesson.machine_type!r}: using {lesson.prior.name!r}", file=sys.stderr)
+    learnt = lesson.learn(recordings)
+    normals = lesson.normals([recordings[i] for i in learnt.kept]) if arguments.keep_normals else None
+    path = store.save(learnt.profile, normals)
     for line in describe(learnt.profile):
         print(line)
     print(f"kept in {path}", file=sys.stderr)
@@ -89,17 +100,17 @@ class Sounds:
     paths: tuple[str, ...]
 
 
-def add_sounds(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """`--from PATH...`, and `--state NAME` for those that follow it; both any number of times."""
+def add_sounds(parser: argparse.ArgumentParser, group: argparse._MutuallyExclusiveGroup | None = None) -> None:
+    """`--from PATH...`, and `--state NAME` for those that follow it, any number of times; in `group`, or required."""
     parser.add_argument(
         "--state", action=_StateAction, metavar="NAME", help="operating state of the --from that follow"
     )
-    parser.add_argument(
+    (parser if group is None else group).add_argument(
         "--from",
         dest="sounds",
         nargs="+",
         action=_FromAction,
-        required=required,
+        required=group is None,
         default=[],
         metavar="PATH",
         help=f"its normal sound: {options.PATH_HELP}",

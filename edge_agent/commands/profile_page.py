@@ -9,6 +9,7 @@ from edge_agent.detection.profile import Profile
 from edge_agent.detection.states import OperatingState
 
 _LISTED = 40
+_SMALL = 0.001
 
 
 def describe(profile: Profile) -> list[str]:
@@ -94,7 +95,8 @@ def describe_addition(addition: Addition) -> list[str]:
 
 
 def _expected(expected: ExpectedAlarms) -> str:
-    return f"{expected.per_week:.2g} ({expected.low:.2g} to {expected.high:.2g})"
+    low = f"{expected.low:.2g}" if expected.low >= _SMALL else f"below {_SMALL:g}"
+    return f"{expected.per_week:.2g} ({low} to {expected.high:.2g})"
 
 
 def _states(states: Sequence[OperatingState]) -> str:

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("remove", help="forget one, its history and its kept sound")
     for action in (showing, adding, past, reverting, removing):
         action.add_argument("machine", metavar="ID")
-    add_sounds(adding, required=True)
+    add_sounds(adding)
     adding.add_argument("--yes", action="store_true", help="do not ask")
     options.add_channel(adding)
     options.add_bundle(adding)
