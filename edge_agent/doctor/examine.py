@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.check import run_check
+from edge_agent.config.problems import Problem
 from edge_agent.config.settings import AgentSettings
 from edge_agent.detection.errors import DetectionError
 from edge_agent.doctor.broker import examine_broker
@@ -20,6 +21,7 @@ from edge_agent.doctor.host import (
     examine_permissions,
     examine_service,
 )
+from edge_agent.doctor.secrets import examine_secrets
 from edge_agent.doctor.sources import examine_sources
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
@@ -46,10 +48,11 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> Examination:
     report = run_check(config, environ)
     settings = report.settings
     health = None if settings is None else agent_answers(settings.http)
-    findings = [fail("configuration", str(problem), "edge-agent check --config FILE") for problem in report.problems]
+    mend = "edge-agent check" + (f" --config {config}" if config else "")
+    findings = [fail("configuration", _said(problem), mend) for problem in report.problems]
     for doubt in report.warnings:
         if health is None or doubt.key != "http.port":  # the port is taken by the very agent
-            findings.append(warn("configuration", str(doubt), "correct it, or leave it if it is meant"))
+            findings.append(warn("configuration", _said(doubt), "correct it, or leave it if it is meant"))
     if settings is not None:
         if not findings:
             sources, machines = len(settings.source), len(settings.machine)
@@ -64,10 +67,16 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> Examination:
     return Examination(tuple(findings), settings, health)
 
 
+def _said(problem: Problem) -> str:
+    """Without the word that stands in front of it on the page already."""
+    return str(problem).removeprefix("configuration: ")
+
+
 def _with_settings(
     settings: AgentSettings, environ: Mapping[str, str], health: dict[str, object] | None
 ) -> Iterator[Finding]:
     yield from examine_permissions(settings)
+    yield from examine_secrets(settings, environ)
     yield from examine_sources(settings, agent_runs=health is not None)
     state_dir = settings.agent.resolve_state_dir(environ)
     yield from _models(settings, state_dir)

@@ -10,11 +10,18 @@ import numpy as np
 from edge_agent.agent.sources import source_opener
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.config.settings import AgentSettings
+from edge_agent.config.source import SourceSection
 from edge_agent.doctor.finding import Finding, fail, ok, warn
 
 LISTEN_S = 1.0
 PATIENCE_S = 15.0
 _DEAD_DBFS = -90.0
+_MENDS = {
+    "microphone": "edge-agent devices lists the inputs; is the user in the group audio?",
+    "stream": "does the sender run, and does a firewall or the unit's IPAddressAllow keep the gateway from it?",
+    "replay": "correct source.paths",
+    "simulated": "correct the source's keys: edge-agent check",
+}
 _CLIPPED = 0.999
 _CLIPPED_SHARE = 0.001
 
@@ -32,7 +39,7 @@ def examine_sources(settings: AgentSettings, *, agent_runs: bool) -> Iterator[Fi
     threads = [
         threading.Thread(
             target=_listen,
-            args=(section.id, source_opener(section, settings), len(section.channel), agent_runs, found[section.id]),
+            args=(section, source_opener(section, settings), agent_runs, found[section.id]),
             name=f"doctor-{section.id}",
             daemon=True,
         )
@@ -49,10 +56,8 @@ def examine_sources(settings: AgentSettings, *, agent_runs: bool) -> Iterator[Fi
         ]
 
 
-def _listen(
-    source_id: str, open_source: Callable[[], Source], channels: int, agent_runs: bool, found: list[Finding]
-) -> None:
-    topic = f"source {source_id}"
+def _listen(section: SourceSection, open_source: Callable[[], Source], agent_runs: bool, found: list[Finding]) -> None:
+    topic, channels = f"source {section.id}", len(section.channel)
     try:
         source = open_source()
         try:
@@ -63,9 +68,7 @@ def _listen(
         if agent_runs:
             found.append(warn(topic, f"{error}", "the agent that runs may hold it: ask its /healthz"))
         else:
-            found.append(
-                fail(topic, str(error), "edge-agent devices lists the inputs; is the user in the group audio?")
-            )
+            found.append(fail(topic, str(error), _MENDS[section.kind]))
         return
     if not samples.size:
         found.append(warn(topic, "ended before it gave anything", "check its recordings"))

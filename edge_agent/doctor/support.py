@@ -14,10 +14,9 @@ from pathlib import Path
 
 import edge_agent
 from edge_agent.config.http import HttpSection
-from edge_agent.config.secret import SecretFileError
-from edge_agent.config.settings import AgentSettings
 from edge_agent.doctor.examine import Examination
 from edge_agent.doctor.page import as_json, as_text
+from edge_agent.doctor.secrets import known_secrets
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 REDACTED = "[redacted]"
@@ -42,7 +41,7 @@ def write_support_bundle(path: Path, examination: Examination, environ: Mapping[
         OSError: It cannot be written.
     """
     settings = examination.settings
-    secrets = () if settings is None else _secrets(settings, environ)
+    secrets = () if settings is None else known_secrets(settings, environ)
     texts = {
         "doctor.txt": as_text(examination.findings),
         "doctor.json": as_json(examination.findings),
@@ -78,17 +77,6 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, REDACTED)
     return _BEARER.sub(rf"\g<1>{REDACTED}", _LOGIN_IN_ADDRESS.sub(REDACTED, text))
-
-
-def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    found = []
-    for file in (settings.mqtt.password_file, settings.http.token_file):
-        if file is not None:
-            try:
-                found.append(file.read(environ).get_secret_value())
-            except SecretFileError:
-                continue  # nobody can have leaked what cannot be read here; the examination told of it
-    return tuple(found)
 
 
 def _versions() -> str:

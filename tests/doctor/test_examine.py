@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -135,6 +136,43 @@ def test_the_support_bundle_holds_all_but_secrets(site: Site, capsys: pytest.Cap
     assert json.loads(texts["settings.json"])["source"][0]["id"] == "mic"
     assert "numpy" in texts["versions.txt"]
     assert "is-secret" not in "".join(texts.values())
+
+
+SECRETS = {"password": "correct-horse", "stream": "battery-staple/with:odd@signs", "token": "a-very-secret-token-9"}
+
+
+def test_no_secret_of_any_kind_gets_into_the_support_bundle(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted where they may come from: files of every section, lines of the log, addresses."""
+    for name, secret in SECRETS.items():
+        (site.directory / name).write_text(secret + "\n")
+        (site.directory / name).chmod(0o600)
+    keys = f'url = "rtsp://127.0.0.1:9/x"\nusername = "camera"\npassword_file = "{site.directory}/stream"'
+    site.configure(f'kind = "stream"\n{keys}', mqtt=True)
+    leak = f"{' '.join(SECRETS.values())} rtsp://camera:{SECRETS['stream']}@h mqtt://u:other-pass@h token=abcdef"
+    journal = site.directory / "bin" / "journalctl"
+    journal.parent.mkdir()
+    journal.write_text(f"#!/bin/sh\necho '{leak}'\n")
+    journal.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{journal.parent}:{os.environ['PATH']}")
+    bundle = site.directory / "support.tar.gz"
+    main(["doctor", "--config", str(site.config), "--bundle-file", str(bundle)])
+    with tarfile.open(fileobj=io.BytesIO(bundle.read_bytes())) as archive:
+        texts = {Path(name).name: archive.extractfile(name).read().decode() for name in archive.getnames()}  # type: ignore[union-attr]
+    assert texts["log.txt"].count(REDACTED) >= 5, "the log was taken, and cleaned"
+    for secret in (*SECRETS.values(), "battery-staple", "other-pass", "abcdef"):
+        assert [name for name, content in texts.items() if secret in content] == []
+
+
+def test_a_secret_that_others_can_read_is_told_though_the_broker_is_away(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.configure(mqtt=True)
+    (site.directory / "password").chmod(0o644)
+    assert main(["doctor", "--config", str(site.config), "--json"]) == 1
+    state, said = findings(capsys)["secret"]
+    assert state == "fail" and "mqtt.password_file" in said and "chmod 0600" in said
 
 
 def test_an_existing_file_is_not_overwritten(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

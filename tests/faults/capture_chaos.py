@@ -121,7 +121,7 @@ def strike(rig: Rig, kind: str, name: str, choose: random.Random) -> Blow:
         case "unplug":
             microphone.unplug()
             noticed_s = await_true(lambda: rig.state(name) is SourceState.DOWN, 10)
-            time.sleep(max(0.0, choose.uniform(0.1, 1.2) - noticed_s))
+            time.sleep(max(0.0, choose.uniform(0.1, 8.0) - noticed_s))
             microphone.plug()
         case "freeze":
             microphone.freeze()
