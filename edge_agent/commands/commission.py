@@ -78,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
         bundle=bundle,
         budget=AlarmBudget(false_alarms_per_week=arguments.false_alarms_per_week or 1.0),
         max_states=arguments.states,
-        hear=analyser.features,
     )
     recordings = gather(analyser, arguments.sounds)
     if lesson.prior.name != lesson.machine_type:

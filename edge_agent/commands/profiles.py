@@ -2,18 +2,16 @@
 
 import argparse
 import sys
-import time
 
 from edge_agent.agent.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.commands import options
 from edge_agent.commands.commission import add_sounds, gather
 from edge_agent.commands.profile_page import describe, describe_addition, details, one_line
-from edge_agent.detection.addition import add_normals
-from edge_agent.detection.normals import Normals
+from edge_agent.commissioning.lesson import Lesson
 from edge_agent.errors import CommandError
 from edge_agent.pipeline.analyse import WindowShape
-from edge_agent.pipeline.priors import feature_source, type_prior
+from edge_agent.pipeline.priors import feature_source
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +75,8 @@ def _add(store: ProfileStore, arguments: argparse.Namespace) -> None:
     known = sum(normals.windows for normals in kept)
     if known < profile.windows:
         print(f"fitting on {known} kept windows of {profile.windows}", file=sys.stderr)
-    addition = add_normals(
-        profile,
-        kept,
-        Normals.of(source, recordings),
-        type_prior(bundle, profile.machine_type),
-        bundle.ref,
-        created_ns=time.time_ns(),
-    )
+    lesson = Lesson(profile.machine_id, profile.machine_type, bundle, profile.budget)
+    addition = lesson.add(profile, kept, recordings)
     for line in describe_addition(addition):
         print(line)
     if not (arguments.yes or _confirmed("put the new profile in use?")):

@@ -5,12 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.detection.addition import Addition, add_normals
+from edge_agent.detection.amid import Hear
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import Learnt, learn
 from edge_agent.detection.features import Recording
 from edge_agent.detection.normals import Normals
 from edge_agent.detection.prior import TypePrior
+from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
+from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import feature_source, type_prior
 
 
@@ -39,6 +44,11 @@ class Lesson:
         """What the bundle knows of the type; the generic prior, under its own name, where it lacks it."""
         return type_prior(self.bundle, self.machine_type)
 
+    @cached_property
+    def hear(self) -> Hear:
+        """Makes features of log-mel frames with the bundle's encoder."""
+        return OfflineAnalyser(self.bundle, WindowShape()).features
+
     def learn(self, recordings: Sequence[Recording]) -> Learnt:
         """Commission; raises `CommissioningError` where the recordings cannot teach what is normal."""
         return learn(
@@ -50,6 +60,19 @@ class Lesson:
             self.budget,
             created_ns=self.wall_ns(),
             max_states=self.max_states,
+            hear=self.hear,
+        )
+
+    def add(self, profile: Profile, kept: Sequence[Normals], recordings: Sequence[Recording]) -> Addition:
+        """What adding recordings to a profile would change; see `add_normals`."""
+        return add_normals(
+            profile,
+            kept,
+            self.normals(recordings),
+            self.prior,
+            self.bundle.ref,
+            created_ns=self.wall_ns(),
+            hear=self.hear,
         )
 
     def normals(self, recordings: Sequence[Recording]) -> Normals:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.detection import vetting
+from edge_agent.detection.amid import Hear
 from edge_agent.detection.commission import commission
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
@@ -67,6 +68,7 @@ def add_normals(
     bundle: BundleRef,
     *,
     created_ns: int,
+    hear: Hear | None = None,
 ) -> Addition:
     """Fit a profile anew on its own normals and more. Nothing is written.
 
@@ -79,6 +81,7 @@ def add_normals(
         prior: What the bundle knows of the type; the one that the profile was made with.
         bundle: The bundle in use.
         created_ns: Wall time now, nanoseconds since 1970.
+        hear: As for `commission`.
 
     Raises:
         CommissioningError: Nothing is new, or together they cannot teach what is normal.
@@ -100,6 +103,7 @@ def add_normals(
         profile.budget,
         created_ns=created_ns,
         max_states=len(profile.states),
+        hear=hear,
     )
     after = replace(after, normals=profile.normals)
     rescorer = MachineScorer(after, prior)
