@@ -18,8 +18,8 @@ from edge_agent.alarms.store import Heard as StoredEpisode
 from edge_agent.capture.clock import Clock
 from edge_agent.delivery.alarming import Evidence, alarm_data
 from edge_agent.delivery.reporting import anomaly_of, input_findings
-from edge_agent.delivery.result import AlarmRef, AlarmState
-from edge_agent.delivery.states import AlarmData, Trend
+from edge_agent.delivery.result import AlarmRef, AlarmState, Trend
+from edge_agent.delivery.states import AlarmData
 from edge_agent.detection.alarm import Episode
 from edge_agent.observe.metrics import Metrics
 from edge_agent.pipeline.listener import Heard
@@ -121,7 +121,7 @@ class AlarmDesk:
             key = AlarmKey(Kind.ANOMALY, heard.machine_id)
             if heard.alarm is not None and heard.alarm.episode is not None:
                 self._episodes[heard.machine_id] = _episode(heard.alarm.episode)
-            for seen in self._conditions.of_window(heard, event.start_ns):
+            for seen in self._conditions.of_window(heard, event.start_ns, trend):
                 changes = self._observe(seen, event.start_ns)
                 missing = self._book.alarm(seen.key).active and seen.key not in self._evidence
                 if changes or missing:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from edge_agent.alarms.alarm import AlarmKey, Condition, Kind, Severity
 from edge_agent.alarms.delay import Delayed, Delays
 from edge_agent.alarms.severity import SeverityMeter
-from edge_agent.detection.alarm import AlarmPhase
+from edge_agent.delivery.result import Trend
+from edge_agent.detection.alarm import AlarmPhase, AlarmState
 from edge_agent.detection.explain import sentence
-from edge_agent.detection.verdict import HealthCode
+from edge_agent.detection.verdict import HealthCode, Verdict
 from edge_agent.pipeline.listener import Heard
 
 SOURCE_DOWN = "source_down"
@@ -55,8 +56,8 @@ class Conditions:
         self._meters: dict[str, SeverityMeter] = {}
         self._faults: dict[AlarmKey, Delayed] = {}
 
-    def of_window(self, heard: Heard, now_ns: int) -> Iterator[Observation]:
-        """What a window says of its machine and of its input."""
+    def of_window(self, heard: Heard, now_ns: int, trend: Trend | None = None) -> Iterator[Observation]:
+        """What a window says of its machine and of its input; `trend` is where the machine's health is going."""
         verdict, alarm = heard.verdict, heard.alarm
         if verdict is None or alarm is None:
             return
@@ -66,7 +67,7 @@ class Conditions:
         )
         severity = meter.severity if verdict.blocked else meter.update(verdict.score, verdict.threshold)
         on = alarm.phase is AlarmPhase.ACTIVE
-        condition = Condition(severity, sentence(heard.machine_id, verdict)[:2048]) if on else None
+        condition = Condition(severity, _text(heard.machine_id, verdict, alarm, now_ns, trend)[:2048]) if on else None
         suspect = not on and alarm.recent_anomalous >= max(1, self._rules.raise_after - 1)
         yield Observation(key, condition, suspect)
         for fault, text, fault_severity in self._of_input(heard):
@@ -91,3 +92,14 @@ class Conditions:
             self._faults[key] = Delayed(self._rules.fault_delays, on=self._is_on(key))
         on = self._faults[key].update(present, now_ns)
         return Observation(key, Condition(severity, (text or "")[:2048]) if on else None)
+
+
+def _text(machine: str, verdict: Verdict, alarm: AlarmState, now_ns: int, trend: Trend | None) -> str:
+    began_ns = now_ns if alarm.episode is None else alarm.episode.first_anomalous_ns
+    return sentence(
+        machine,
+        verdict,
+        lasted_s=(now_ns - began_ns) / 1e9 if now_ns > began_ns else None,
+        trend_per_day=None if trend is None else trend.per_day,
+        days_to_limit=None if trend is None else trend.days_to_limit,
+    )

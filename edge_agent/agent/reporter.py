@@ -11,8 +11,8 @@ from edge_agent.agent.sender import Sender
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.reporting import result_data
-from edge_agent.delivery.result import AlarmRef, BundleRef
-from edge_agent.delivery.states import HealthData, SourceStateData, Trend
+from edge_agent.delivery.result import AlarmRef, BundleRef, Trend
+from edge_agent.delivery.states import HealthData, SourceStateData
 from edge_agent.detection.assessment import HealthAssessor
 from edge_agent.observe.health import ComponentReport, Health, State
 from edge_agent.observe.metrics import Metrics
@@ -83,7 +83,7 @@ class Reporter:
         if heard is None:
             return
         machine = self._machines.setdefault(heard.machine_id, _Machine())
-        self._result(event, heard, self._alarms.window(event, heard, machine.trend))
+        self._result(event, heard, self._alarms.window(event, heard, machine.trend), machine.trend)
         self._assess(event, heard, machine)
 
     def source_changed(self, report: ComponentReport, *, rate_hz: int | None, channels: int | None) -> None:
@@ -106,7 +106,7 @@ class Reporter:
         )
         self._sender.send(data, now_ns)
 
-    def _result(self, event: WindowEvent, heard: Heard, alarm: AlarmRef | None) -> None:
+    def _result(self, event: WindowEvent, heard: Heard, alarm: AlarmRef | None, trend: Trend | None) -> None:
         verdict = heard.verdict
         self._metrics.window_scored(
             heard.machine_id,
@@ -128,6 +128,7 @@ class Reporter:
             clock_synced=self._clock.is_synced(),
             alarm=alarm,
             level_db_spl=event.level_db_spl,
+            trend=trend,
         )
         self._sender.send(data, event.end_ns)
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from edge_agent.alarms.alarm import Change, Kind, Severity
 from edge_agent.delivery.fields import rfc3339
-from edge_agent.delivery.result import Anomaly, InputFinding
-from edge_agent.delivery.states import AlarmData, Trend
+from edge_agent.delivery.result import Anomaly, InputFinding, Trend
+from edge_agent.delivery.states import AlarmData
 
 SeverityWord = Literal["low", "medium", "high", "critical"]
 _WORDS: Mapping[Severity, SeverityWord] = {

@@ -13,7 +13,9 @@ from edge_agent.delivery.result import (
     Match,
     NearestNormal,
     ResultData,
+    Trend,
 )
+from edge_agent.detection.explain import sentence
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import Verdict
 from edge_agent.inference.manifest import BundleRef as BundleIdentity
@@ -39,6 +41,7 @@ def result_data(
     file: str | None = None,
     clip: int | None = None,
     level_db_spl: float | None = None,
+    trend: Trend | None = None,
 ) -> ResultData:
     """The data of a result event."""
     verdict = heard.verdict
@@ -49,7 +52,7 @@ def result_data(
         coverage=min(1.0, window.coverage),
         level_dbfs=None if window.level is None else window.level.rms_dbfs,
         identity=None if heard.identity is None else _identity(heard.identity),
-        anomaly=model_error(window.features) if verdict is None else anomaly_of(verdict),
+        anomaly=model_error(window.features) if verdict is None else anomaly_of(verdict, _text(heard, verdict, trend)),
         state=heard.state.value,
         alarm=alarm,
         input_health=() if verdict is None else input_findings(verdict),
@@ -60,11 +63,12 @@ def result_data(
         level_db_spl=level_db_spl,
         match=None if heard.match is None else _match(heard.match),
         prior=heard.prior,
+        trend=trend,
     )
 
 
-def anomaly_of(verdict: Verdict) -> Anomaly:
-    """Score and explanation of a verdict."""
+def anomaly_of(verdict: Verdict, text: str | None = None) -> Anomaly:
+    """Score and explanation of a verdict; `text` says it in plain words."""
     nearest = verdict.nearest_normal
     return Anomaly(
         score=verdict.score,
@@ -76,6 +80,7 @@ def anomaly_of(verdict: Verdict) -> Anomaly:
         ),
         bands=tuple(BandContribution(centre_hz=b.centre_hz, contribution=b.contribution) for b in verdict.bands),
         nearest_normal=NearestNormal(recording=nearest.recording, start_s=nearest.start_s, distance=nearest.distance),
+        text=None if text is None else text[:2048],
     )
 
 
@@ -89,6 +94,15 @@ def model_error(features: WindowFeatures) -> Anomaly | None:
 def input_findings(verdict: Verdict) -> tuple[InputFinding, ...]:
     """What is wrong with the input."""
     return tuple(InputFinding(name=f.code.value, value=None, limit=None, text=f.message) for f in verdict.health)
+
+
+def _text(heard: Heard, verdict: Verdict, trend: Trend | None) -> str:
+    return sentence(
+        heard.machine_id,
+        verdict,
+        trend_per_day=None if trend is None else trend.per_day,
+        days_to_limit=None if trend is None else trend.days_to_limit,
+    )
 
 
 def _match(match: HeardMatch) -> Match:

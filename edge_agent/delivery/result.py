@@ -102,6 +102,7 @@ class Anomaly(WireModel):
 
     A model that scores by itself, as an autoencoder does, has a score before commissioning: its own error, on its own
     scale. `threshold` and `percentile` are then null, for nothing is known yet of what is normal for the machine.
+    `text` says all of it in plain words; an alarm has its own.
     """
 
     score: Finite
@@ -110,6 +111,7 @@ class Anomaly(WireModel):
     detectors: Annotated[tuple[DetectorResult, ...], Field(max_length=16)]
     bands: Annotated[tuple[BandContribution, ...], Field(max_length=64)]
     nearest_normal: NearestNormal | None = left_out()
+    text: Text | None = left_out()
 
     @model_validator(mode="after")
     def _calibrated_or_not(self) -> Anomaly:
@@ -142,6 +144,14 @@ class BundleRef(WireModel):
     sha256: Sha256
 
 
+class Trend(WireModel):
+    """How the machine's health develops; see `states.HealthData`."""
+
+    index: Fraction
+    per_day: Finite | None
+    days_to_limit: NonNegative | None
+
+
 class ResultData(WireModel):
     """The verdict on one window of one machine.
 
@@ -153,6 +163,7 @@ class ResultData(WireModel):
         level_dbfs: Mean level; null for digital silence.
         level_db_spl: Sound pressure level; only where the channel is calibrated.
         match: The commissioned machine that it sounds like; only where the model gives embeddings to compare.
+        trend: Where the machine's health is going over days; live, once it can be told.
         prior: Type whose prior the profile was learnt with: `generic` where the bundle lacks the machine's. Only for a
             machine with a profile.
         identity: What it sounds like; null where no patch was whole.
@@ -185,6 +196,7 @@ class ResultData(WireModel):
     level_db_spl: Finite | None = left_out()
     match: Match | None = left_out()
     prior: Label | None = left_out()
+    trend: Trend | None = left_out()
     replayed: bool = False
 
     @model_validator(mode="after")

@@ -21,15 +21,7 @@ from edge_agent.delivery.fields import (
     WireModel,
     left_out,
 )
-from edge_agent.delivery.result import AlarmState, Anomaly, BundleRef, InputFinding
-
-
-class Trend(WireModel):
-    """How the machine's health develops; see `HealthData`."""
-
-    index: Fraction
-    per_day: Finite | None
-    days_to_limit: NonNegative | None
+from edge_agent.delivery.result import AlarmState, Anomaly, BundleRef, InputFinding, Trend
 
 
 class AlarmData(WireModel):

@@ -74,6 +74,28 @@ class GaussianDetector(Detector):
         nearest = parts[int(np.argmin(parts.sum(axis=1)))]
         return Assessment(max(0.0, float(nearest.sum())), self.per_band(nearest))
 
+    def scores_without(self, window: WindowFeatures, kept: FloatArray) -> FloatArray | None:
+        """What `assess` would score if the window's deviation from normal were taken away in some bands.
+
+        Args:
+            window: The window.
+            kept: `[n, 128]`, share of each mel band's deviation that stays, 0 to 1.
+
+        Returns:
+            `[n]`; None where the window holds nothing that this detector looks at.
+        """
+        if window.frames < self.min_frames:
+            return None
+        deviations = residuals_of(self.statistic(window.log_mel_db), self._centres, align=self.aligns_level)
+        distances = (deviations * (deviations @ self.precision)).sum(axis=1)
+        rest = deviations[int(np.argmin(distances))] * self.kept_dimensions(kept)
+        return np.asarray(np.maximum(0.0, (rest * (rest @ self.precision)).sum(axis=1) / self.dimensions))
+
+    @staticmethod
+    def kept_dimensions(kept: FloatArray) -> FloatArray:
+        """Shares of mel bands `[n, 128]` as shares of the statistic's dimensions `[n, dimensions]`."""
+        return kept
+
     @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
         """Parts of the statistic's dimensions as parts of the 128 mel bands, with the same sum."""

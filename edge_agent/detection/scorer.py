@@ -4,14 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection import statistics
+from edge_agent.detection.change import changes_in
+from edge_agent.detection.contributions import band_contributions
 from edge_agent.detection.covariance import aligned
 from edge_agent.detection.errors import DetectionError
-from edge_agent.detection.explain import band_contributions
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.fusion import fuse, parts_of, shares
 from edge_agent.detection.input_health import check_input
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
+from edge_agent.detection.removal import telling_bands
 from edge_agent.detection.third_octave import ThirdOctaves
 from edge_agent.detection.verdict import DetectorVerdict, NearestNormal, Verdict
 from edge_agent.signal.level import LevelReading
@@ -57,6 +59,9 @@ class MachineScorer:
         score = -(operating.tail or profile.fused_tail).log10_tail(fuse(parts))
         change_db = aligned(spectrum_db - self._states_db[state])
         health = check_input(window, level, profile.baseline)
+        bands = band_contributions(parts, change_db, self._third_octaves)
+        is_anomalous = score >= profile.threshold and not any(finding.blocking for finding in health)
+        named = telling_bands(profile.members, window, bands, self._third_octaves) if is_anomalous else ()
         return Verdict(
             score=score,
             threshold=profile.threshold,
@@ -65,12 +70,14 @@ class MachineScorer:
                 DetectorVerdict(part.name, part.score, -part.log10_tail, share)
                 for part, share in zip(parts, shares(parts), strict=True)
             ),
-            bands=band_contributions(parts, change_db, self._third_octaves),
+            bands=bands,
             health=health,
             state=state,
             nearest_normal=self._nearest_normal(window, spectrum_db),
-            is_anomalous=score >= profile.threshold and not any(finding.blocking for finding in health),
+            is_anomalous=is_anomalous,
             operating_state=operating.name,
+            changes=changes_in(named, change_db, window.log_mel_db, self._third_octaves),
+            normal_windows=profile.windows,
         )
 
     def _nearest_normal(self, window: WindowFeatures, spectrum_db: FloatArray) -> NearestNormal:

@@ -123,6 +123,11 @@ def _rank_weights(frames: int) -> FloatArray:
     return np.asarray(weights / weights.sum(axis=0))
 
 
+def coarse_means(values: FloatArray) -> FloatArray:
+    """Mean of the mel bands of each coarse band: `[n, 128]` to `[n, 16]`."""
+    return np.asarray(values.reshape(len(values), COARSE_BANDS, -1).mean(axis=2))
+
+
 def spread_to_bands(values: FloatArray) -> FloatArray:
     """Share one value per coarse band equally among its mel bands: `[groups]` to `[128]` with the same sum."""
     size = BANDS // len(values)

@@ -17,6 +17,11 @@ class TextureDetector(GaussianDetector):
     statistic = staticmethod(statistics.texture)
 
     @staticmethod
+    def kept_dimensions(kept: FloatArray) -> FloatArray:
+        """Means over the mel bands of each coarse band."""
+        return statistics.coarse_means(kept)
+
+    @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
         """A coarse band's part, spread over its mel bands."""
         return statistics.spread_to_bands(parts)

@@ -30,6 +30,11 @@ class TransientDetector(GaussianDetector):
         return float(np.clip((usual_db - STEADY_DB) / (IMPULSIVE_DB - STEADY_DB), 0.0, 1.0))
 
     @staticmethod
+    def kept_dimensions(kept: FloatArray) -> FloatArray:
+        """Means over the mel bands of each coarse band, the same for all ranks."""
+        return np.tile(statistics.coarse_means(kept), (1, len(statistics.RANK_DECAYS)))
+
+    @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
         """A coarse band's parts over all ranks, spread over its mel bands."""
         per_rank = parts.reshape(len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)

@@ -67,6 +67,33 @@ class BandContribution:
     change_db: float
 
 
+class Rhythm(StrEnum):
+    """How a sound goes on through a window."""
+
+    STEADY = "steady"
+    UNEVEN = "uneven"
+    INTERMITTENT = "intermittent"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where a window differs from normal, as a person would hear it.
+
+    Attributes:
+        bands_hz: Centres of neighbouring third octaves that tell it from normal, lowest first.
+        change_db: Their level against normal, both less the window's level: positive is louder.
+        tone_hz: Where a narrow sound stands out; None for a broad one.
+        rhythm: How it goes on.
+        rate_hz: How often a second it comes back; None where it does not regularly.
+    """
+
+    bands_hz: tuple[float, ...]
+    change_db: float
+    tone_hz: float | None
+    rhythm: Rhythm
+    rate_hz: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class NearestNormal:
     """The normal recording to listen to beside this window.
@@ -99,6 +126,9 @@ class Verdict:
         nearest_normal: The commissioning recording that is most alike.
         is_anomalous: Score at or above the threshold, and the input fit to tell.
         operating_state: Name of that state; None where the machine has but one that nobody named.
+        changes: Of an anomalous window, where it differs: the bands without which the score falls most, the same ones
+            for every detector; the weightier change first.
+        normal_windows: How many normal windows the scores rest on; 0 where nobody said.
     """
 
     score: float
@@ -111,6 +141,8 @@ class Verdict:
     nearest_normal: NearestNormal
     is_anomalous: bool
     operating_state: str | None = None
+    changes: tuple[Change, ...] = ()
+    normal_windows: int = 0
 
     @property
     def blocked(self) -> bool:
