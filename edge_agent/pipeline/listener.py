@@ -101,9 +101,7 @@ class MachineListener:
         self._alarm = AlarmMachine(self._budget) if self._scorer is not None and self._budget is not None else None
         self._watch: MismatchWatch | None = None
         if self._profile is not None:
-            self._watch = MismatchWatch(
-                self.machine_id, self._profile.machine_type, self._matcher, self._labels, self._profile.budget
-            )
+            self._watch = MismatchWatch(self.machine_id, self._profile.machine_type, self._matcher, self._labels)
 
     def resume(self, episode: Episode) -> None:
         """Go on with an alarm that was on when the agent ended."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.likeness import Likeness
 from edge_agent.detection.verdict import HealthCode, HealthFinding
@@ -16,7 +15,7 @@ from edge_agent.pipeline.match import Matcher
 MUCH_NEARER = 0.5
 """Another machine is meant where the window is at most this part of its own distance away from it."""
 SURE = 0.8
-_FEWEST_WINDOWS = 2
+RAISE_AFTER, RAISE_WITHIN, CLEAR_AFTER = 3, 5, 6
 
 
 class MismatchWatch:
@@ -25,28 +24,23 @@ class MismatchWatch:
     A window speaks against the configured machine where it lies beyond that machine's limit and either within the limit
     of another commissioned machine that is much nearer, or where the encoder is sure of another type of machine, by an
     output that never was as high in the machine's own normal sound. A fault moves a sound away from normal, but not
-    into the midst of another machine's: on recordings of real faults neither happened. As many such windows among the
-    last ones as raise an alarm raise the finding, as many others in a row as end an alarm end it.
+    into the midst of another machine's: on recordings of real faults neither happened. Three such windows among five
+    raise the finding, sooner than the wrong machine's sound can raise an alarm; six others in a row end it.
 
     Args:
         machine_id: The configured machine.
         machine_type: What it is said to be.
         matcher: All commissioned machines.
         labels: What the encoder's logits stand for.
-        budget: How many windows raise and end an alarm.
     """
 
-    def __init__(
-        self, machine_id: str, machine_type: str, matcher: Matcher, labels: Sequence[Label], budget: AlarmBudget
-    ) -> None:
+    def __init__(self, machine_id: str, machine_type: str, matcher: Matcher, labels: Sequence[Label]) -> None:
         self._machine_id = machine_id
         self._machine_type = machine_type
         self._matcher = matcher
         self._places = {label.machine_id: place for place, label in enumerate(labels)}
         self._types = {label.machine_id: label.machine_type for label in labels}
-        self._raise_after = max(_FEWEST_WINDOWS, budget.raise_after)
-        self._clear_after = budget.clear_after
-        self._recent: deque[HealthFinding | None] = deque(maxlen=max(self._raise_after, budget.raise_within))
+        self._recent: deque[HealthFinding | None] = deque(maxlen=RAISE_WITHIN)
         self._others_in_a_row = 0
         self._finding: HealthFinding | None = None
 
@@ -66,9 +60,9 @@ class MismatchWatch:
         found = self._against(window, distances, identity)
         self._recent.append(found)
         self._others_in_a_row = 0 if found is not None else self._others_in_a_row + 1
-        if found is not None and sum(item is not None for item in self._recent) >= self._raise_after:
+        if found is not None and sum(item is not None for item in self._recent) >= RAISE_AFTER:
             self._finding = found
-        elif self._others_in_a_row >= self._clear_after:
+        elif self._others_in_a_row >= CLEAR_AFTER:
             self._finding = None
         return self._finding
 

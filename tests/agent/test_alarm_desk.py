@@ -210,7 +210,7 @@ def test_a_source_that_stays_down_is_an_alarm_and_one_that_ended_is_none() -> No
 def test_most_machines_at_once_are_one_alarm_that_names_them() -> None:
     names = ("fan_1", "fan_2", "fan_3", "fan_4")
     desk = Desk(machines=names)
-    machines = {name: AlarmMachine(AlarmBudget()) for name in names}
+    machines = {name: AlarmMachine(AlarmBudget(raise_after=3, raise_within=5)) for name in names}
     for index, score in enumerate([0.5, 9.0, 9.0, 9.0, 9.0]):
         for name in names:
             desk.reporter.window(event("mic", index, heard(name, index, score, machines[name])))

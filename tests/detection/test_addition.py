@@ -32,7 +32,8 @@ def odd(count: int) -> list[Recording]:
 
 def add(old: list[Recording], new: list[Recording], max_states: int = 1) -> Addition:
     prior = sounds.prior()
-    profile = commission("m", "t", old, prior, BUNDLE, AlarmBudget(), created_ns=1, max_states=max_states)
+    budget = AlarmBudget(raise_after=3, raise_within=5, background_margin=False)
+    profile = commission("m", "t", old, prior, BUNDLE, budget, created_ns=1, max_states=max_states)
     kept, added = Normals.of(SOURCE, old), Normals.of(SOURCE, new)
     return add_normals(replace(profile, normals=("c" * 64,)), [kept], added, prior, BUNDLE, created_ns=2)
 

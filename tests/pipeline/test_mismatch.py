@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import HealthCode, HealthFinding
 from edge_agent.inference.manifest import Label
@@ -12,7 +11,6 @@ from edge_agent.pipeline.match import Matcher
 from edge_agent.pipeline.mismatch import MismatchWatch
 from tests.pipeline.likenesses import likeness, toward
 
-BUDGET = AlarmBudget(raise_after=3, raise_within=5, clear_after=4)
 LABELS = tuple(
     Label(machine_id=m, machine_type=t) for m, t in (("fan", "fan"), ("lathe_1", "metal_lathe"), ("fan_9", "fan"))
 )
@@ -25,8 +23,8 @@ FAULT_LIKE_PUMP = toward(0, 0.9, towards=1)
 BETWEEN = toward(0, 0.35, towards=1)
 
 
-def _watch(budget: AlarmBudget = BUDGET, machine_type: str = "fan") -> MismatchWatch:
-    return MismatchWatch("fan", machine_type, MATCHER, LABELS, budget)
+def _watch(machine_type: str = "fan") -> MismatchWatch:
+    return MismatchWatch("fan", machine_type, MATCHER, LABELS)
 
 
 def _hear(
@@ -46,19 +44,17 @@ def test_a_swapped_microphone_is_found_by_the_third_window_and_named() -> None:
     assert "sounds like machine pump" in found[2].message and "not like fan" in found[2].message
 
 
-def test_one_window_does_nothing_whatever_the_budget_says() -> None:
-    watch = _watch(AlarmBudget(raise_after=1, raise_within=1))
-    assert _hear(watch, PUMP) is None
-    assert _hear(watch, OWN) is None
-    assert _hear(watch, PUMP) is None
-    assert _hear(watch, PUMP) is not None  # the second in a row
+def test_two_windows_do_nothing_and_three_must_come_within_five() -> None:
+    watch = _watch()
+    assert [_hear(watch, sound) for sound in (PUMP, PUMP, OWN, OWN, OWN, PUMP, PUMP)] == [None] * 7
+    assert _hear(watch, PUMP) is not None
 
 
 def test_it_stands_until_the_machine_is_back_for_a_while() -> None:
     watch = _watch()
     for _ in range(3):
         _hear(watch, PUMP)
-    assert [_hear(watch, OWN) is not None for _ in range(5)] == [True, True, True, False, False]
+    assert [_hear(watch, OWN) is not None for _ in range(7)] == [True] * 5 + [False] * 2
 
 
 @pytest.mark.parametrize(
@@ -98,5 +94,5 @@ def test_the_encoder_alone_says_little(label: str, confidence: float, logit: flo
 
 
 def test_a_machine_without_a_likeness_is_not_watched() -> None:
-    watch = MismatchWatch("valve", "valve", MATCHER, LABELS, BUDGET)
+    watch = MismatchWatch("valve", "valve", MATCHER, LABELS)
     assert [_hear(watch, PUMP) for _ in range(6)] == [None] * 6
