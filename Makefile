@@ -41,6 +41,7 @@ bench:
 	$(BIN)/python -m benchmarks.speed.startup
 	$(BIN)/python -m benchmarks.speed.live
 	$(BIN)/python -m benchmarks.speed.simulate
+	$(BIN)/python -m benchmarks.speed.page
 	$(BIN)/python -m benchmarks.detection.must_show
 	$(BIN)/python -m benchmarks.detection.input_health
 
@@ -49,6 +50,7 @@ soak:
 	$(BIN)/python -m benchmarks.soak.capture
 	$(BIN)/python -m tests.faults.capture_chaos --faults 50
 	$(BIN)/python -m tests.faults.delivery_chaos --kills 200
+	$(BIN)/python -m benchmarks.soak.outage
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info

@@ -66,7 +66,7 @@ class OutboxStats:
 
     Attributes:
         rows: Waiting, by priority.
-        payload_bytes: Waiting.
+        payload_bytes: Waiting, as they are kept.
         accepted: Accepted since the process started.
         dropped: Given up since the process started, by reason.
         errors: Operations that failed since the process started, by reason; they are retried.

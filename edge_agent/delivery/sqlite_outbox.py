@@ -22,6 +22,7 @@ from edge_agent.delivery.outbox_file import (
     set_aside,
     set_limits,
 )
+from edge_agent.delivery.payload_codec import pack, unpack
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -95,10 +96,25 @@ class SqliteOutbox:
             found = self._attempt(
                 "read", lambda db: db.execute(query, (int(priority), after_seq, through, limit)).fetchall()
             )
-        return tuple(
-            Row(seq, Message(event_id, topic, payload, Priority(level), bool(retain), occurred_ns, bool(synced)))
-            for seq, event_id, topic, payload, level, retain, occurred_ns, synced in found
-        )
+        rows: list[Row] = []
+        for seq, event_id, topic, stored, level, retain, occurred_ns, synced in found:
+            try:
+                payload = unpack(stored)
+            except DeliveryError as error:
+                self._give_up(seq, event_id, error)
+                continue
+            rows.append(
+                Row(seq, Message(event_id, topic, payload, Priority(level), bool(retain), occurred_ns, bool(synced)))
+            )
+        return tuple(rows)
+
+    def _give_up(self, seq: int, event_id: str, error: DeliveryError) -> None:
+        """A row that cannot be read would be met again for ever."""
+        _log.error("event %s is given up: %s", event_id, error)
+        with self._lock:
+            self._attempt(
+                "drop a damaged event", self._with_reserve(lambda db: self._drop(db, f"seq = {seq:d}", Dropped.CORRUPT))
+            )
 
     def delete(self, seqs: Iterable[int]) -> None:
         """Forget rows that the broker acknowledged.
@@ -228,31 +244,36 @@ class SqliteOutbox:
 
     def _insert_together(self, db: sqlite3.Connection, messages: Sequence[Message]) -> None:
         with _transaction(db):
-            added = [message for n, message in enumerate(messages) if self._add(db, message, self._last_seq + 1 + n)]
+            added = [
+                (message.priority, stored_bytes)
+                for n, message in enumerate(messages)
+                if (stored_bytes := self._add(db, message, self._last_seq + 1 + n))
+            ]
         self._last_seq += len(messages)
         self._book_added(added)
 
     def _insert(self, db: sqlite3.Connection, message: Message) -> None:
-        if self._add(db, message, self._last_seq + 1):
+        if stored_bytes := self._add(db, message, self._last_seq + 1):
             self._last_seq += 1
-            self._book_added([message])
+            self._book_added([(message.priority, stored_bytes)])
 
-    def _add(self, db: sqlite3.Connection, message: Message, seq: int) -> bool:
-        """Write one row; False where its id is there already."""
+    def _add(self, db: sqlite3.Connection, message: Message, seq: int) -> int:
+        """Write one row; how many bytes its payload takes, 0 where its id is there already."""
+        stored = pack(message.payload)
         values = (
-            seq, message.event_id, message.topic, message.payload, int(message.priority),
+            seq, message.event_id, message.topic, stored, int(message.priority),
             message.retain, message.occurred_ns, message.clock_synced,
         )  # fmt: skip
         inserted = db.execute(
             f"INSERT INTO outbox (seq, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING",
             values,
         ).rowcount
-        return inserted > 0
+        return len(stored) if inserted > 0 else 0
 
-    def _book_added(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            self._rows[message.priority] += 1
-            self._payload_bytes += len(message.payload)
+    def _book_added(self, added: Iterable[tuple[Priority, int]]) -> None:
+        for priority, stored_bytes in added:
+            self._rows[priority] += 1
+            self._payload_bytes += stored_bytes
             self._accepted += 1
 
     def _make_room(self, db: sqlite3.Connection, message: Message) -> None:

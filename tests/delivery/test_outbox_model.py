@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge_agent.delivery.message import Message, Priority
+from edge_agent.delivery.payload_codec import pack
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from tests.delivery import samples
 
@@ -89,7 +90,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def the_books_agree(self) -> None:
         stats = self.outbox.stats()
         assert stats.total_rows == len(self.model)
-        assert stats.payload_bytes == sum(len(message.payload) for message in self.model)
+        assert stats.payload_bytes == sum(len(pack(message.payload)) for message in self.model)
         assert not any(stats.dropped.values())
         assert stats.files_set_aside == 0
 

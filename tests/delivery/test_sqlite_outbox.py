@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -225,3 +227,18 @@ def test_a_commit_is_quick(tmp_path: Path) -> None:
         durations_s.append(time.perf_counter() - begin_s)
     outbox.close()
     assert sorted(durations_s)[25] < 0.05  # 100 times what is measured: only a blunder fails this
+
+
+def test_a_row_that_cannot_be_read_is_given_up_and_holds_up_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    messages = [samples.result_message(f"m{index}") for index in range(3)]
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        outbox.put_all(messages)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE outbox SET payload = x'78bb0000' WHERE seq = (SELECT min(seq) FROM outbox)")
+        other.commit()
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        rows = outbox.read(messages[0].priority, after_seq=0, limit=10)
+        assert [row.message.event_id for row in rows] == [message.event_id for message in messages[1:]]
+        assert outbox.stats().dropped[Dropped.CORRUPT] == 1
+        assert outbox.stats().total_rows == 2

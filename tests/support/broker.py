@@ -87,6 +87,7 @@ class Heard:
     payload: bytes
     retained: bool
     expiry_s: int | None
+    at_s: float = 0.0
 
 
 class Subscriber:
@@ -117,4 +118,4 @@ class Subscriber:
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
-        self.heard.append(Heard(message.topic, bytes(message.payload), bool(message.retain), expiry))
+        self.heard.append(Heard(message.topic, bytes(message.payload), bool(message.retain), expiry, time.monotonic()))
