@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": "score recordings through the path of live sources",
     "commission": "learn a machine's normal sound",
     "profiles": "list, show and remove what commissioning learnt",
+    "alarms": "list alarms and act on them",
     "models": "show and verify bundles",
     "doctor": "check everything that the service needs and say what to do",
     "install-service": "make the agent a service of systemd",

@@ -11,8 +11,12 @@ from prometheus_client import CollectorRegistry
 
 import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
+from edge_agent.agent.audit import audit
+from edge_agent.agent.commander import Commander
+from edge_agent.agent.control_socket import ControlSocket
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
+from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.profiles import ProfileStore, ProfileWatch
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
@@ -21,6 +25,7 @@ from edge_agent.agent.sender import Sender
 from edge_agent.agent.uplink import Uplink
 from edge_agent.agent.wiring import (
     alarm_rules,
+    command_rules,
     condition_rules,
     machines_of,
     mqtt_settings,
@@ -171,6 +176,17 @@ class Daemon:
         )
         for machine_id, episode in self._alarms.episodes().items():
             self._roster.resume(machine_id, episode)
+        commander = Commander(
+            command_rules(settings),
+            alarms=self._alarms,
+            reload=self.reload,
+            audit=audit(state_dir),
+            metrics=self._metrics,
+            clock=self._clock,
+        )
+        self._control = ControlSocket(state_dir, commander.handle)
+        if self._uplink is not None:
+            self._uplink.listen(Mailbox(topics, commander.handle if settings.mqtt.commands.allowed else None))
         self._reporter = Reporter(
             sender=sender,
             alarms=self._alarms,
@@ -210,6 +226,7 @@ class Daemon:
         if self._uplink is not None:
             self._uplink.start()
         self._alarms.resume()
+        self._control.start()
         self._crew.start()
         self._tap_server.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
@@ -346,6 +363,7 @@ class Daemon:
         with self._reporter.together():
             for event in self._engine.stop():
                 self._reporter.window(event)
+        self._control.stop()
         self._alarms.close()
         if self._uplink is not None:
             self._uplink.stop()

@@ -49,6 +49,9 @@ def delivery_reading(stats: PublisherStats) -> DeliveryReading:
         replayed=stats.replayed,
         failed=_by_reason(dict(stats.failed)),
         in_flight=stats.in_flight,
+        refused=tuple((operation, reason, count) for (operation, reason), count in stats.refused),
+        broker=stats.broker,
+        failovers=stats.failovers,
     )
 
 

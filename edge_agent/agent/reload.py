@@ -8,7 +8,7 @@ from edge_agent.config.source import SimulatedSection, SourceSection
 _FIXED_SECTIONS = ("agent", "window", "model", "alarms", "http")
 """What every part was built from; only a restart takes it over."""
 
-_FIXED_MQTT = ("enabled", "root_topic")
+_FIXED_MQTT = ("enabled", "root_topic", "commands", "home_assistant")
 _FIXED_OUTBOX = ("max_bytes", "max_age_s")
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.readings import delivery_reading, outbox_reading
 from edge_agent.agent.sources import in_real_time
 from edge_agent.agent.wiring import mqtt_settings, outbox_limits
@@ -62,6 +63,7 @@ class Uplink:
         self._mqtt = mqtt_settings(settings, environ)
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
         self._watch = DeliveryWatch(metrics, health, clock, timely=in_real_time(settings))
+        self._mailbox: Mailbox | None = None
         self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
         self._publisher = self._make_publisher()
         self.intake = Intake(self._outbox, self._new_event)
@@ -81,6 +83,11 @@ class Uplink:
     def follow(self, settings: AgentSettings) -> None:
         """Other sources are heard from now on."""
         self._watch.timely = in_real_time(settings)
+
+    def listen(self, mailbox: Mailbox) -> None:
+        """Take what is published to the gateway, from the next connection on."""
+        self._mailbox = mailbox
+        self._publisher = self._make_publisher()
 
     def start(self) -> None:
         """Begin to connect and send."""
@@ -118,6 +125,7 @@ class Uplink:
             jitter=random.random,
             wall_ns=lambda: self._clock.wall_ns() if self._clock.is_synced() else None,
             listener=self._watch,
+            mailbox=self._mailbox,
         )
 
 
@@ -129,6 +137,7 @@ class DeliveryWatch:
         self._metrics = metrics
         self._health = health
         self._clock = clock
+        self._refused: str | None = None
 
     def published(self, message: Message, *, replayed: bool) -> None:
         """An event was acknowledged; how late it is counts where it is new and was heard in real time."""
@@ -139,7 +148,15 @@ class DeliveryWatch:
 
     def failed(self, failure: Failure) -> None:
         """An attempt failed."""
-        self._health.down(SINK, failure.value)
+        if failure is not Failure.REFUSED or self._refused is None:
+            self._health.down(SINK, failure.value)
+
+    def refusals_changed(self, what: str | None) -> None:
+        """The broker began to refuse something, or takes everything again."""
+        self._refused = what
+        if what is None:
+            self._health.recovered(SINK)
+        self.beat()
 
     def connection_changed(self, *, connected: bool) -> None:
         """The broker was reached or lost."""
@@ -151,3 +168,5 @@ class DeliveryWatch:
     def beat(self) -> None:
         """The broker is reached."""
         self._health.beat(SINK, now_s=self._clock.monotonic_ns() / NS_PER_S)
+        if self._refused is not None:
+            self._health.degraded(SINK, self._refused)

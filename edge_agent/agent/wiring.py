@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge_agent.agent.commander import CommandRules
 from edge_agent.agent.conditions import ConditionRules
 from edge_agent.agent.engine import ChannelPlan, SourcePlan
 from edge_agent.agent.profiles import ProfileStore
@@ -13,7 +14,7 @@ from edge_agent.alarms.plant import PlantRules
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO
-from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
+from edge_agent.delivery.mqtt_settings import Endpoint, MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import OutboxLimits
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.profile import Profile
@@ -103,6 +104,21 @@ def outbox_limits(settings: AgentSettings) -> OutboxLimits:
     return OutboxLimits(max_bytes=outbox.max_bytes, max_age_s=float(outbox.max_age_s))
 
 
+def command_rules(settings: AgentSettings) -> CommandRules:
+    """What may be asked of the gateway."""
+    commands = settings.mqtt.commands
+    return CommandRules(
+        allowed=frozenset(commands.allowed),
+        max_age_s=float(commands.max_age_s),
+        longest_shelving_s=settings.alarms.longest_shelving_s,
+    )
+
+
+def _endpoint(text: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    return Endpoint(host, int(port))
+
+
 def mqtt_settings(settings: AgentSettings, environ: Mapping[str, str]) -> MqttSettings:
     """How to reach the broker.
 
@@ -115,6 +131,7 @@ def mqtt_settings(settings: AgentSettings, environ: Mapping[str, str]) -> MqttSe
     return MqttSettings(
         host=mqtt.host,
         port=mqtt.port,
+        fallback=tuple(_endpoint(each) for each in mqtt.fallback),
         client_id=mqtt.client_id or "",
         username=mqtt.username,
         password=password,

@@ -1,10 +1,12 @@
 """`[mqtt]`: the broker, and the outbox that waits for it."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from edge_agent.config.base import FilePath, InconsistencyError, Section
+from edge_agent.config.commands import CommandsSection
+from edge_agent.config.home_assistant import HomeAssistantSection
 from edge_agent.config.secret import SecretFile
 
 MIB = 1024 * 1024
@@ -55,6 +57,13 @@ class MqttSection(Section):
     enabled: bool = Field(default=True, description="Publish events; false keeps the agent silent on the network.")
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253, pattern=r"^\S+$", description="The broker.")
     port: int = Field(default=1883, ge=1, le=65535, description="Its port; 8883 is usual with TLS.")
+    fallback: tuple[Annotated[str, Field(pattern=r"^\S{1,253}:[0-9]{1,5}$")], ...] = Field(
+        default=(),
+        strict=False,
+        max_length=8,
+        description="Other brokers, as host:port, tried in order while the first cannot be reached.",
+        examples=[["backup.example:8883"]],
+    )
     root_topic: str = Field(
         default="edge_agent",
         max_length=255,
@@ -84,6 +93,19 @@ class MqttSection(Section):
     )
     tls: TlsSection = Field(default=TlsSection(), description="Encryption of the connection to the broker.")
     outbox: OutboxSection = Field(default=OutboxSection(), description="Events that wait on disk for the broker.")
+    commands: CommandsSection = Field(
+        default=CommandsSection(), description="What may be asked of the gateway over the broker."
+    )
+    home_assistant: HomeAssistantSection = Field(
+        default=HomeAssistantSection(), description="Devices that Home Assistant finds by itself."
+    )
+
+    @model_validator(mode="after")
+    def _fallback_ports_exist(self) -> Self:
+        for number, broker in enumerate(self.fallback):
+            if not 1 <= int(broker.rpartition(":")[2]) <= 65535:
+                raise InconsistencyError((("fallback", number), f"{broker!r} has no port from 1 to 65535"))
+        return self
 
     @model_validator(mode="after")
     def _password_has_a_user(self) -> Self:

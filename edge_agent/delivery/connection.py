@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 from collections import deque
-from dataclasses import dataclass
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -15,51 +15,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.mqtt_settings import MqttSettings
+from edge_agent.delivery.refusals import reason_of
+from edge_agent.delivery.signals import Acked, Closed, Connected, Letter, Received, Refused, Signal, Subscribed
 
 _UNSUPPORTED_PROTOCOL = 132
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The broker accepted; its own limits, None where it named none."""
-
-    receive_maximum: int | None
-    maximum_packet_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The broker said no to CONNECT."""
-
-    reason: str
-    protocol_unsupported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """The broker answered a publish; `refusal` is None when it has the event."""
-
-    mid: int
-    refusal: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The connection ended."""
-
-    reason: str
-
-
-Signal = Connected | Refused | Acked | Closed
-"""What a connection has to tell; commands will join it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A retained publish that no outbox keeps: birth, goodbye or will."""
-
-    topic: str
-    payload: bytes
+_MAX_RECEIVED_BYTES = 1024 * 1024
+"""Larger messages stay with the broker: enough to see that somebody sends too much, and to say so."""
 
 
 class Connection:
@@ -104,6 +65,9 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        self._filters: dict[int, str] = {}
         self._client = client
 
     def open(self) -> None:
@@ -118,6 +82,7 @@ class Connection:
             # session must last as long as the delay, and be taken up again, or the delay does nothing.
             properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = self._settings.will_delay_s
+            properties.MaximumPacketSize = _MAX_RECEIVED_BYTES
         try:
             self._client.connect(
                 self._settings.host,
@@ -126,6 +91,8 @@ class Connection:
                 clean_start=False if self._mqtt5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
                 properties=properties,
             )
+        except ssl.SSLError as error:
+            raise self._distrust(error) from error
         except (OSError, ValueError) as error:
             where = f"{self._settings.host}:{self._settings.port}"
             raise DeliveryError(Failure.CONNECT, f"MQTT broker {where} cannot be reached: {error}") from error
@@ -154,7 +121,20 @@ class Connection:
         self._signals.clear()
         return signals
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool, expires: bool) -> int:
+    def subscribe(self, topic_filter: str) -> None:
+        """Ask for messages; the answer comes as `Subscribed`.
+
+        Raises:
+            DeliveryError: The connection is gone.
+        """
+        code, mid = self._client.subscribe(topic_filter, qos=1)
+        if code != paho.MQTT_ERR_SUCCESS or mid is None:
+            raise DeliveryError(Failure.CONNECT, f"cannot subscribe to {topic_filter}: {paho.error_string(code)}")
+        self._filters[mid] = topic_filter
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool, expires: bool, correlation: bytes | None = None
+    ) -> int:
         """Send with QoS 1 and return the id that `Acked` will carry.
 
         Raises:
@@ -167,6 +147,8 @@ class Connection:
             properties.PayloadFormatIndicator = 1
             if expires:
                 properties.MessageExpiryInterval = self._settings.result_expiry_s
+            if correlation is not None:
+                properties.CorrelationData = correlation
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             raise DeliveryError(Failure.CONNECT, f"cannot send to {topic}: {paho.error_string(info.rc)}")
@@ -191,7 +173,7 @@ class Connection:
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self._signals.append(Refused(str(code), code.value == _UNSUPPORTED_PROTOCOL))
+            self._signals.append(Refused(str(code), reason_of(code.value), code.value == _UNSUPPORTED_PROTOCOL))
             return
         self._signals.append(
             Connected(
@@ -208,7 +190,39 @@ class Connection:
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: Properties
     ) -> None:
-        self._signals.append(Acked(mid, str(code) if code.is_failure else None))
+        self._signals.append(Acked(mid, reason_of(code.value) if code.is_failure else None))
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: object, mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refusals = [reason_of(code.value) for code in codes if code.is_failure]
+        self._signals.append(Subscribed(self._filters.pop(mid, ""), refusals[0] if refusals else None))
+
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # no topic of ours, whatever the broker lets through
+        properties = message.properties
+        named = dict(getattr(properties, "UserProperty", ()))
+        self._signals.append(
+            Received(
+                topic=topic,
+                payload=bytes(message.payload),
+                retained=message.retain,
+                response_topic=getattr(properties, "ResponseTopic", None),
+                correlation=getattr(properties, "CorrelationData", None),
+                sender=str(named.get("client_id") or named.get("user") or "")[:128],
+            )
+        )
+
+    def _distrust(self, error: ssl.SSLError) -> DeliveryError:
+        where = f"{self._settings.host}:{self._settings.port}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            text = f"the certificate of MQTT broker {where} cannot be trusted: {error.verify_message}"
+        else:
+            text = f"no TLS with MQTT broker {where}: {error.reason or error}"
+        return DeliveryError(Failure.TLS, text)
 
 
 def _properties(packet_type: int) -> Properties:

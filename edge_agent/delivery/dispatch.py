@@ -68,6 +68,10 @@ class Dispatch:
             # What was read before the disk failed is under way already; the failure comes again with the next call.
         return chosen
 
+    def rewind(self) -> None:
+        """Offer the alarms and states again that were sent over this connection and are still in the outbox."""
+        self._alarm_cursor = self._state_cursor = 0
+
     def acknowledged(self, seq: int) -> None:
         """The broker has the event; its place is free."""
         self._under_way.discard(seq)
@@ -109,10 +113,12 @@ class Dispatch:
 
     def _choose(self, rows: Iterable[Row], chosen: list[Outgoing], cursor: int) -> int:
         for row in rows:
+            cursor = row.seq
+            if row.seq in self._under_way:
+                continue  # offered again, and not answered yet
             replayed = row.seq <= self._boundary
             chosen.append(Outgoing(row, _marked(row) if replayed else row.message.payload, replayed))
             self._under_way.add(row.seq)
-            cursor = row.seq
         return cursor
 
     def _take_backlog(self, now_s: float, room: int, chosen: list[Outgoing]) -> None:

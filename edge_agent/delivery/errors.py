@@ -26,6 +26,8 @@ class Failure(StrEnum):
     """A name, a setting or a payload breaks its contract."""
     CONNECT = "connect"
     """The broker cannot be reached, or ended the connection."""
+    TLS = "tls"
+    """The broker's certificate cannot be trusted, or the gateway's is not by the broker."""
     REFUSED = "refused"
     """The broker answered, and said no."""
     TIMEOUT = "timeout"

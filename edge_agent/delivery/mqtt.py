@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.delivery.connection import Connection, Letter, drain
+from edge_agent.delivery.connection import Connection, drain
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message
 from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import Outbox
-from edge_agent.delivery.session import DeliveryListener, Session
+from edge_agent.delivery.refusals import Operation, Refusals
+from edge_agent.delivery.rota import Rota
+from edge_agent.delivery.session import Mailbox, Session
+from edge_agent.delivery.signals import Letter
 from edge_agent.delivery.topics import Topics
 
-__all__ = ["DeliveryListener", "MqttSettings", "Publisher", "PublisherStats", "StatusLetters", "TlsSettings"]
+__all__ = ["MqttSettings", "Publisher", "PublisherListener", "PublisherStats", "StatusLetters", "TlsSettings"]
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.5
@@ -49,6 +52,9 @@ class PublisherStats:
         published: Events acknowledged.
         replayed: Those of them that came from the backlog.
         failed: Failed attempts to connect or send, by reason, as pairs.
+        refused: What the broker said no to, as pairs of operation and reason, with their number.
+        broker: Place of the broker in use among those of the settings, 0 for the first.
+        failovers: Connections to another broker than the one before.
         in_flight: Events sent and not acknowledged now.
     """
 
@@ -57,7 +63,26 @@ class PublisherStats:
     published: int
     replayed: int
     failed: tuple[tuple[Failure, int], ...]
+    refused: tuple[tuple[tuple[str, str], int], ...]
+    broker: int
+    failovers: int
     in_flight: int
+
+
+class PublisherListener(Protocol):
+    """Told of what the publisher does, from its thread; must return at once and not raise."""
+
+    def published(self, message: Message, *, replayed: bool) -> None:
+        """The broker acknowledged an event."""
+
+    def failed(self, failure: Failure) -> None:
+        """An attempt to connect or to send failed; it will be repeated."""
+
+    def connection_changed(self, *, connected: bool) -> None:
+        """The broker was reached or lost."""
+
+    def refusals_changed(self, what: str | None) -> None:
+        """What is refused now, in one sentence; None once nothing is."""
 
 
 class Publisher:
@@ -75,6 +100,7 @@ class Publisher:
         jitter: Random number in [0, 1) for each wait.
         wall_ns: Wall time while the clock is synchronised, else None; for the outbox's age limit.
         listener: Told of every event, for metrics.
+        mailbox: Takes what is published to the gateway; None where nothing is listened to.
         clock: Monotonic time in seconds.
     """
 
@@ -87,7 +113,8 @@ class Publisher:
         *,
         jitter: Callable[[], float],
         wall_ns: Callable[[], int | None],
-        listener: DeliveryListener | None = None,
+        listener: PublisherListener | None = None,
+        mailbox: Mailbox | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -97,9 +124,11 @@ class Publisher:
         self._jitter = jitter
         self._wall_ns = wall_ns
         self._listener = listener
+        self._mailbox = mailbox
+        self._refusals = Refusals(self._refusals_changed)
+        self._rota = Rota(settings)
         self._clock = clock
         self._client_id = settings.client_id or f"edge-agent-{topics.site}-{topics.gateway}"
-        self._mqtt5 = settings.protocol != "3.1.1"
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -160,6 +189,9 @@ class Publisher:
             published=self._published,
             replayed=self._replayed,
             failed=tuple(self._failed.copy().items()),
+            refused=tuple(self._refusals.counts.copy().items()),
+            broker=self._rota.place,
+            failovers=self._rota.failovers,
             in_flight=self._in_flight,
         )
 
@@ -177,6 +209,18 @@ class Publisher:
         self._failed[failure] = self._failed.get(failure, 0) + 1
         if self._listener is not None:
             self._listener.failed(failure)
+
+    def refused(self, operation: Operation, reason: str, topic: str = "") -> None:
+        """Count what the broker said no to."""
+        self._refusals.refused(operation, reason, topic)
+
+    def accepted(self, operation: Operation, topic: str) -> None:
+        """The broker said yes."""
+        self._refusals.accepted(operation, topic)
+
+    def _refusals_changed(self, what: str | None) -> None:
+        if self._listener is not None:
+            self._listener.refusals_changed(what)
 
     def connection_changed(self, *, connected: bool) -> None:
         """Remember whether the broker is reached."""
@@ -201,18 +245,23 @@ class Publisher:
                 cause = "internal error"
             if self._stopping.is_set():
                 break
+            if self._rota.returning:
+                self._rota.returned()  # on purpose, and to a broker that answers
+                continue
             self._lost(cause)
-            self._wait_before_retry()
+            if self._rota.next():
+                self._wait_before_retry()
         self._in_flight = 0
         if self._connected:
             self.connection_changed(connected=False)
         _log.info("MQTT publisher stopped")
 
     def _connect_and_serve(self) -> str:
+        settings = self._rota.settings
         connection = Connection(
-            self._settings,
+            settings,
             client_id=self._client_id,
-            mqtt5=self._mqtt5,
+            mqtt5=self._rota.mqtt5,
             will=Letter(self._topics.status, self._letters.will()),
             wake=self._wake_reader,
         )
@@ -221,7 +270,8 @@ class Publisher:
             session = Session(
                 connection,
                 self._outbox,
-                self._settings,
+                settings,
+                mailbox=self._mailbox,
                 birth=Letter(self._topics.status, self._letters.birth()),
                 listener=self,
                 clock=self._clock,
@@ -248,6 +298,8 @@ class Publisher:
             if session.settled:
                 self._waits = 0
             self._maintain()
+            if session.settled and self._rota.first_is_back(self._clock()):
+                return
             if self._stopping.is_set() and (session.drained() or self._clock() >= self._drain_until_s):
                 return
 
@@ -264,25 +316,21 @@ class Publisher:
         if self._settings.protocol != "auto":
             return
         if session.protocol_unsupported:
-            self._mqtt5 = False
+            self._rota.mqtt5 = False
             self._waits = 0
         elif session.end is not None and not session.end.startswith("refused"):
-            self._mqtt5 = not self._mqtt5
+            self._rota.mqtt5 = not self._rota.mqtt5
 
     def _reached(self) -> None:
+        self._rota.reached()
         self.connection_changed(connected=True)
-        version = "5" if self._mqtt5 else "3.1.1"
-        _log.info("connected to MQTT broker %s:%d, version %s", self._settings.host, self._settings.port, version)
+        version = "5" if self._rota.mqtt5 else "3.1.1"
+        _log.info("connected to MQTT broker %s, version %s", self._rota.broker, version)
 
     def _lost(self, cause: str) -> None:
         if self._connected is False:
             return
-        _log.warning(
-            "no connection to MQTT broker %s:%d (%s); events wait in the outbox",
-            self._settings.host,
-            self._settings.port,
-            cause,
-        )
+        _log.warning("no connection to MQTT broker %s (%s); events wait in the outbox", self._rota.broker, cause)
         self.connection_changed(connected=False)
 
     def _wait_before_retry(self) -> None:

@@ -44,12 +44,30 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """For messages.
+
+        >>> str(Endpoint("broker", 8883))
+        'broker:8883'
+        """
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class MqttSettings:
     """How to reach the broker and how fast to send.
 
     Attributes:
         host: Name or address.
         port: 1883, or 8883 with TLS.
+        fallback: Brokers that are tried in order while the first cannot be reached, with the same names and passwords.
+        return_after_s: While another broker serves, the first one is looked for this often.
         client_id: Must differ between gateways; empty for `edge-agent-<site>-<gateway>`.
         username: None for none.
         password: Never shown or logged.
@@ -68,6 +86,8 @@ class MqttSettings:
 
     host: str = "localhost"
     port: int = 1883
+    fallback: tuple[Endpoint, ...] = ()
+    return_after_s: float = 300.0
     client_id: str = ""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -83,6 +103,11 @@ class MqttSettings:
     backoff_min_s: float = 0.5
     backoff_max_s: float = 60.0
 
+    @property
+    def brokers(self) -> tuple[Endpoint, ...]:
+        """All brokers, in order."""
+        return (Endpoint(self.host, self.port), *self.fallback)
+
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         positive = {
@@ -93,6 +118,7 @@ class MqttSettings:
             "in_flight": self.in_flight,
             "backlog_rate_per_s": self.backlog_rate_per_s,
             "result_expiry_s": self.result_expiry_s,
+            "return_after_s": self.return_after_s,
             "backoff_min_s": self.backoff_min_s,
         }
         for name, value in positive.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -129,6 +129,13 @@ class Outbox(Protocol):
             DeliveryError: The disk failed; the rows are still there and may be sent again.
         """
 
+    def unretain(self, seqs: Iterable[int]) -> None:
+        """Send these rows without the retain flag from now on, for a newer event of their topic was sent.
+
+        Raises:
+            DeliveryError: The disk failed; nothing changed.
+        """
+
     def maintain(self, now_ns: int | None) -> None:
         """Drop what is too old and mend what was given up in an emergency; call about once a minute.
 
@@ -213,6 +220,15 @@ class MemoryOutbox:
                     if seq in rows:
                         self._forget(priority, seq)
                         break
+
+    def unretain(self, seqs: Iterable[int]) -> None:
+        """Send these rows without the retain flag."""
+        with self._lock:
+            self._check_open()
+            for seq in seqs:
+                for rows in self._rows.values():
+                    if seq in rows:
+                        rows[seq] = replace(rows[seq], retain=False)
 
     def maintain(self, now_ns: int | None) -> None:
         """Drop what is too old."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from edge_agent.delivery.connection import Acked, Closed, Connected, Connection, Letter, Refused, Signal
+from edge_agent.delivery.connection import Connection
 from edge_agent.delivery.dispatch import Dispatch, Outgoing
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.mqtt_settings import MqttSettings
 from edge_agent.delivery.outbox import Outbox
+from edge_agent.delivery.refusals import Operation
+from edge_agent.delivery.retained import Retained
+from edge_agent.delivery.signals import Acked, Closed, Connected, Letter, Received, Refused, Signal, Subscribed
 
 _PACKET_OVERHEAD_BYTES = 128
 _ACK_BATCH = 64
+_RETRY_REFUSED_S = 60.0
+_RETRY_REFUSED_MAX_S = 3600.0
 
 
 class DeliveryListener(Protocol):
@@ -25,8 +30,25 @@ class DeliveryListener(Protocol):
     def failed(self, failure: Failure) -> None:
         """An attempt to connect or to send failed; it will be repeated."""
 
-    def connection_changed(self, *, connected: bool) -> None:
-        """The broker was reached or lost."""
+    def refused(self, operation: Operation, reason: str, topic: str = "") -> None:
+        """The broker answered, and said no."""
+
+    def accepted(self, operation: Operation, topic: str) -> None:
+        """The broker answered, and said yes."""
+
+
+class Mailbox(Protocol):
+    """Takes what the gateway subscribed to, in the publisher's thread; must return soon and not raise."""
+
+    @property
+    def filters(self) -> Sequence[str]:
+        """What to subscribe to."""
+
+    def opened(self) -> Sequence[Letter]:
+        """A connection was made: what to publish beside the birth."""
+
+    def received(self, message: Received) -> Sequence[Letter]:
+        """A message came: what to answer."""
 
 
 class Session:
@@ -38,6 +60,7 @@ class Session:
         settings: Limits.
         birth: Retained at the start.
         listener: Told of every event.
+        mailbox: Takes what comes; None where nothing is listened to.
         clock: Monotonic time.
     """
 
@@ -50,6 +73,7 @@ class Session:
         birth: Letter,
         listener: DeliveryListener,
         clock: Callable[[], float],
+        mailbox: Mailbox | None = None,
     ) -> None:
         self._connection = connection
         self._outbox = outbox
@@ -57,6 +81,11 @@ class Session:
         self._birth = birth
         self._listener = listener
         self._clock = clock
+        self._mailbox = mailbox
+        self._retained = Retained(outbox)
+        self._notes: dict[int, str] = {}
+        self._retry_at_s = float("inf")
+        self._retry_wait_s = _RETRY_REFUSED_S
         self._dispatch: Dispatch | None = None
         self._max_packet_bytes: int | None = None
         self._sent: dict[int, Outgoing] = {}
@@ -84,6 +113,7 @@ class Session:
     def step(self, timeout_s: float) -> None:
         """Send what may be sent, wait for at most `timeout_s`, and book what the broker answered."""
         try:
+            self._retry_refused()
             self._send()
         except DeliveryError as error:
             self._listener.failed(error.failure)
@@ -105,12 +135,29 @@ class Session:
             return False
 
     def say(self, letter: Letter) -> None:
-        """Publish a retained letter, for example the goodbye; `settled` tells when the broker has it."""
-        try:
-            self._letters.add(self._connection.publish(letter.topic, letter.payload, retain=True, expires=False))
+        """Publish a letter before anything else, for example the goodbye; `settled` tells when the broker has it."""
+        mid = self._post(letter)
+        if mid is not None:
+            self._letters.add(mid)
             self._heard_s = self._clock()
+
+    def _post(self, letter: Letter) -> int | None:
+        try:
+            mid = self._connection.publish(
+                letter.topic, letter.payload, retain=letter.retain, expires=False, correlation=letter.correlation
+            )
         except DeliveryError as error:
             self.end = self.end or str(error)
+            return None
+        self._notes[mid] = letter.topic
+        return mid
+
+    def _retry_refused(self) -> None:
+        """Alarms and states that were refused are tried again now and then: rights change."""
+        if self._dispatch is not None and self._clock() >= self._retry_at_s:
+            self._retry_at_s = float("inf")
+            self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_REFUSED_MAX_S)
+            self._dispatch.rewind()
 
     def _send(self) -> None:
         if self._dispatch is None or self._letters or self.end is not None:
@@ -143,32 +190,75 @@ class Session:
                     now_s=self._clock(),
                 )
                 self.say(self._birth)
-            case Refused(reason, protocol_unsupported):
+                self._open_mailbox()
+            case Refused(reason, word, protocol_unsupported):
                 self.protocol_unsupported = protocol_unsupported
                 self.end = f"refused: {reason}"
                 self._listener.failed(Failure.REFUSED)
+                self._listener.refused("connect", word)
             case Closed(reason):
-                if self.end is None:
-                    self._listener.failed(Failure.CONNECT)
-                self.end = self.end or reason
+                self._closed(reason)
             case Acked(mid, refusal):
                 self._book_answer(mid, refusal)
+            case Subscribed(topic_filter, refusal):
+                self._book("subscribe", topic_filter, refusal)
+            case Received():
+                for letter in () if self._mailbox is None else self._mailbox.received(signal):
+                    self._post(letter)
+
+    def _closed(self, reason: str) -> None:
+        if self.end is not None:
+            return
+        if self._settings.tls is not None and not self.established:
+            # TLS 1.3: a certificate that the broker does not accept shows only here, and without its reason.
+            self._listener.failed(Failure.TLS)
+            self.end = f"{reason} before the broker answered: it may not accept the gateway's certificate"
+            return
+        self._listener.failed(Failure.CONNECT)
+        self.end = reason
+
+    def _open_mailbox(self) -> None:
+        if self._mailbox is None:
+            return
+        try:
+            for topic_filter in self._mailbox.filters:
+                self._connection.subscribe(topic_filter)
+        except DeliveryError as error:
+            self.end = self.end or str(error)
+        for letter in self._mailbox.opened():
+            self._post(letter)
 
     def _book_answer(self, mid: int, refusal: str | None) -> None:
         self._letters.discard(mid)
+        topic = self._notes.pop(mid, None)
+        if topic is not None:
+            self._book("publish", topic, refusal)
         outgoing = self._sent.pop(mid, None)
         if outgoing is None or self._dispatch is None:
             return
+        message = outgoing.row.message
+        self._book("publish", message.topic, refusal)
         self._dispatch.acknowledged(outgoing.row.seq)
         if refusal is None:
+            self._retained.accepted(outgoing.row)
             self._deletable.append(outgoing.row.seq)
-            self._listener.published(outgoing.row.message, replayed=outgoing.replayed)
+            self._listener.published(message, replayed=outgoing.replayed)
+            return
+        # Kept, and sent again: rights and quotas change.
+        self._retained.refused(outgoing.row)
+        if message.priority is not Priority.RESULT:
+            self._retry_at_s = min(self._retry_at_s, self._clock() + self._retry_wait_s)
+
+    def _book(self, operation: Operation, topic: str, refusal: str | None) -> None:
+        if refusal is None:
+            self._listener.accepted(operation, topic)
         else:
-            # Kept, and sent again over the next connection: rights and quotas change.
             self._listener.failed(Failure.REFUSED)
+            self._listener.refused(operation, refusal, topic)
 
     def _forget_acknowledged(self) -> None:
         try:
+            self._retained.settle()  # first: once the newer one is forgotten, nothing tells that the older one is old
             while self._deletable:
                 self._outbox.delete(self._deletable[:_ACK_BATCH])
                 del self._deletable[:_ACK_BATCH]

@@ -137,6 +137,21 @@ class SqliteOutbox:
         with self._lock:
             self._attempt("delete acknowledged events", self._with_reserve(forget))
 
+    def unretain(self, seqs: Iterable[int]) -> None:
+        """Send these rows without the retain flag from now on.
+
+        Raises:
+            DeliveryError: The disk failed; nothing changed.
+        """
+        wanted = [(seq,) for seq in seqs]
+
+        def mark(db: sqlite3.Connection) -> None:
+            with _transaction(db):
+                db.executemany("UPDATE outbox SET retain = 0 WHERE seq = ?", wanted)
+
+        with self._lock:
+            self._attempt("mark events that are out of date", self._with_reserve(mark))
+
     def maintain(self, now_ns: int | None) -> None:
         """Drop what is too old, and occupy the reserve again once the disk has room.
 

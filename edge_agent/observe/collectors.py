@@ -124,6 +124,19 @@ class DeliveryCollector(Collector):
         yield CounterMetricFamily(
             "edge_agent_mqtt_replayed", "Acknowledged events that came from the backlog.", value=reading.replayed
         )
+        yield GaugeMetricFamily(
+            "edge_agent_mqtt_broker_position", "Place of the broker in use among the configured, 0 for the first.",
+            value=reading.broker,
+        )  # fmt: skip
+        yield CounterMetricFamily(
+            "edge_agent_mqtt_failovers", "Connections to another broker than before.", value=reading.failovers
+        )
+        refused = CounterMetricFamily(
+            "edge_agent_mqtt_refused", "What the broker said no to, by its reason.", labels=["operation", "reason"]
+        )
+        for operation, reason, number in reading.refused:
+            refused.add_metric([operation, reason], number)
+        yield refused
         yield _counters("edge_agent_mqtt_failed", "Failed attempts to connect or send.", "reason", reading.failed)
 
     def describe(self) -> Iterable[Metric]:

@@ -87,6 +87,7 @@ class Metrics:
             "learning_frozen", "1 while nothing may be learnt of the machine, for something is wrong.", "machine"
         )
         self._alarm_store = counter("alarm_store_failures", "Alarms not written or read, by what failed.", "operation")
+        self._commands = counter("commands", "Commands, by what became of them.", "verb", "outcome")
         self._latency = Histogram(
             "edge_agent_publish_latency_seconds",
             "Time from a window's end to the broker's acknowledgement, events of now only.",
@@ -214,6 +215,14 @@ class Metrics:
     def learning_frozen(self, machine: str, *, frozen: bool) -> None:
         """Whether nothing may be learnt of a machine."""
         self._learning_frozen.labels(machine).set(frozen)
+
+    def command_known(self, verb: str) -> None:
+        """Something can be asked for: its counter exists from now on, at 0."""
+        self._commands.labels(verb, "done")
+
+    def command(self, verb: str, outcome: str) -> None:
+        """A command was dealt with: `done`, `repeated`, or why it was refused; both words are bounded sets."""
+        self._commands.labels(verb, outcome).inc()
 
     def published(self, latency_s: float) -> None:
         """An event of now was acknowledged this long after its window's end; a stepped clock's nonsense is left out."""

@@ -44,7 +44,7 @@ class OutboxReading:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReading:
-    """What the publisher did; `failed` by reason."""
+    """What the publisher did; `failed` by reason, `refused` by operation and reason; `broker` is a place in a list."""
 
     connected: bool
     connects: int
@@ -52,3 +52,6 @@ class DeliveryReading:
     replayed: int
     failed: Counts
     in_flight: int
+    refused: tuple[tuple[str, str, int], ...] = ()
+    broker: int = 0
+    failovers: int = 0

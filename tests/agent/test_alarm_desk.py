@@ -33,7 +33,7 @@ def again(desk: Desk) -> Desk:
     clock = VirtualClock(wall_ns=desk.clock.wall_ns() + 60 * NS_PER_S)
     fresh = Desk(state_dir=desk.state_dir, clock=clock, randomness=lambda size: b"\1" * size)
     for episode in fresh.desk.episodes().values():
-        fresh.alarms = AlarmMachine(AlarmBudget(), episode)
+        fresh.alarms = AlarmMachine(AlarmBudget(raise_after=3, raise_within=5), episode)
     fresh.desk.resume()
     return fresh
 

@@ -32,7 +32,7 @@ def walk(moves: list[float]) -> list[float]:
 
 def listen(scores: list[float], desk: Book, *, acknowledge_at: int | None = None) -> list[Change]:
     """Scores through the detection's alarm logic and the life cycle, as in the agent."""
-    budget = AlarmBudget(window_hop_s=HOP_S)
+    budget = AlarmBudget(raise_after=3, raise_within=5, clear_after=6, window_hop_s=HOP_S)
     machine = AlarmMachine(budget)
     meter = SeverityMeter(windows=budget.raise_after, within=budget.raise_within)
     changes: list[Change] = []
@@ -69,7 +69,7 @@ def test_who_acknowledged_it_is_called_no_more(moves: list[float], acknowledge_a
 
 def test_a_score_that_swings_through_the_band_for_an_hour() -> None:
     scores = [THRESHOLD * (1.0 + 0.3 * math.sin(2 * math.pi * index / 24)) for index in range(HOUR)]
-    budget = AlarmBudget(window_hop_s=HOP_S)
+    budget = AlarmBudget(raise_after=3, raise_within=5, clear_after=6, window_hop_s=HOP_S)
     machine = AlarmMachine(budget)
     raised = sum(machine.update(verdict(score), index * HOP_S * S).raised for index, score in enumerate(scores))
     assert raised >= 10  # the detection alone would call that often

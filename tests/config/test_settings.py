@@ -52,7 +52,11 @@ LEAVES = list(_leaves(node_of(AgentSettings), (), ""))
 
 @pytest.mark.parametrize(("path", "leaf", "kind"), LEAVES, ids=[f"{kind}:{'.'.join(path)}" for path, _, kind in LEAVES])
 def test_every_key_can_be_set_by_the_environment(path: tuple[str, ...], leaf: Leaf, kind: str) -> None:
-    text = SPECIAL.get(path[-1]) or (choices_of(leaf)[-1] if choices_of(leaf) else PLAIN[leaf.scalar])
+    text = (
+        "backup:1883"
+        if "fallback" in path
+        else SPECIAL.get(path[-1]) or (choices_of(leaf)[-1] if choices_of(leaf) else PLAIN[leaf.scalar])
+    )
     source = {"EDGE_AGENT__SOURCE": f"[{KINDS[kind or 'simulated']}]"}
     variable = "EDGE_AGENT__" + "__".join(path).upper()
     settings = load_settings(None, {**BASE, **source, variable: text})

@@ -10,7 +10,7 @@ from edge_agent.observe.readings import DeliveryReading, IntakeReading, LedgerRe
 
 LEDGER = LedgerReading("mic", 0, 1000, 700, (("tail", 100), ("low_coverage", 20)), (("overrun", 80),), 100)
 OUTBOX = OutboxReading((("alarm", 1), ("result", 4)), 9000, 50, (("cap", 2),), (("io", 1),), 1, 12.5)
-DELIVERY = DeliveryReading(True, 2, 45, 5, (("connect", 3),), 7)
+DELIVERY = DeliveryReading(True, 2, 45, 5, (("connect", 3),), 7, (("publish", "not_authorized", 6),), 1, 2)
 
 
 def moved() -> CollectorRegistry:
@@ -43,6 +43,9 @@ def moved() -> CollectorRegistry:
     metrics.faults_known("fan-1", ("hum", "dead"))
     metrics.input_fault("fan-1", "hum", on=True)
     metrics.plant_event(on=True)
+    metrics.command_known("shelve")
+    metrics.command("shelve", "done")
+    metrics.command("shelve", "expired")
     metrics.learning_frozen("fan-1", frozen=True)
     metrics.published(0.2)
     for stage in STAGES:
