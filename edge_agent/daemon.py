@@ -11,12 +11,9 @@ from prometheus_client import CollectorRegistry
 
 import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
-from edge_agent.agent.audit import audit
-from edge_agent.agent.commander import Commander
-from edge_agent.agent.control_socket import ControlSocket
+from edge_agent.agent.control import Control
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
-from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.profiles import ProfileStore, ProfileWatch
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
@@ -25,7 +22,6 @@ from edge_agent.agent.sender import Sender
 from edge_agent.agent.uplink import Uplink
 from edge_agent.agent.wiring import (
     alarm_rules,
-    command_rules,
     condition_rules,
     machines_of,
     mqtt_settings,
@@ -176,17 +172,17 @@ class Daemon:
         )
         for machine_id, episode in self._alarms.episodes().items():
             self._roster.resume(machine_id, episode)
-        commander = Commander(
-            command_rules(settings),
+        self._control = Control(
+            settings,
+            state_dir=state_dir,
+            topics=topics,
             alarms=self._alarms,
             reload=self.reload,
-            audit=audit(state_dir),
             metrics=self._metrics,
             clock=self._clock,
         )
-        self._control = ControlSocket(state_dir, commander.handle)
         if self._uplink is not None:
-            self._uplink.listen(Mailbox(topics, commander.handle if settings.mqtt.commands.allowed else None))
+            self._uplink.listen(self._control.mailbox)
         self._reporter = Reporter(
             sender=sender,
             alarms=self._alarms,

@@ -1,0 +1,62 @@
+"""Everything that may be asked of a running agent, whichever way it comes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.agent.alarm_desk import AlarmDesk
+from edge_agent.agent.audit import audit
+from edge_agent.agent.commander import Commander
+from edge_agent.agent.control_socket import ControlSocket
+from edge_agent.agent.mailbox import Mailbox
+from edge_agent.agent.wiring import command_rules
+from edge_agent.capture.clock import Clock
+from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.topics import Topics
+from edge_agent.observe.metrics import Metrics
+
+
+class Control:
+    """Commander, socket and mailbox of one agent.
+
+    Args:
+        settings: What is allowed.
+        state_dir: Where the socket and the audit log lie; it exists.
+        topics: Where commands are expected.
+        alarms: What is acted on.
+        reload: Asks for the configuration on disk.
+        metrics: What is counted.
+        clock: Time.
+
+    Raises:
+        CommandError: The socket cannot be made.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        *,
+        state_dir: Path,
+        topics: Topics,
+        alarms: AlarmDesk,
+        reload: Callable[[], None],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.commander = Commander(
+            command_rules(settings),
+            alarms=alarms,
+            reload=reload,
+            audit=audit(state_dir),
+            metrics=metrics,
+            clock=clock,
+        )
+        self._socket = ControlSocket(state_dir, self.commander.handle)
+        self.mailbox = Mailbox(topics, self.commander.handle if settings.mqtt.commands.allowed else None)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._socket.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._socket.stop()
