@@ -32,12 +32,16 @@ def _within(value: object, key: str) -> Iterator[tuple[str, SecretFile]]:
 
 
 def examine_secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether each can be read, now and not only when it is needed."""
-    files = list(secret_files(settings))
+    """Whether each can be read, now and not only when it is needed.
+
+    What is named by a path must be closed to others; a name is looked up among the service's credentials.
+    """
+    unused = tuple(f"{name}." for name in ("mqtt", "http") if not getattr(settings, name).enabled)
+    files = [(key, file) for key, file in secret_files(settings) if not key.startswith(unused)]
     unusable = 0
     for key, file in files:
         try:
-            file.read(environ)
+            file.read({} if "/" in file.path else environ)
         except SecretFileError as error:
             unusable += 1
             yield fail("secret", f"{key}: {error}", "the agent does not start, or the source stays down, without it")
