@@ -19,6 +19,7 @@ from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.reporter import Reporter
 from edge_agent.agent.sender import Sender
+from edge_agent.agent.trends import Trends
 from edge_agent.agent.uplink import Uplink
 from edge_agent.agent.wiring import (
     alarm_rules,
@@ -183,6 +184,7 @@ class Daemon:
         )
         if self._uplink is not None:
             self._uplink.listen(self._control.mailbox)
+        self._trends = Trends(state_dir / "health.json", self._roster.commissioned)
         self._reporter = Reporter(
             sender=sender,
             alarms=self._alarms,
@@ -191,6 +193,7 @@ class Daemon:
             bundle=reference,
             clock=self._clock,
             machines_of=machines_of(settings),
+            trends=self._trends,
         )
         self._crew = Crew(
             settings,
@@ -204,10 +207,9 @@ class Daemon:
         self._was_synced = self._clock.is_synced()
         self._metrics.clock_synced(synced=self._was_synced)
         self._profile_watch = ProfileWatch(ProfileStore(state_dir))
-        self._taps = Taps()
         self._tap_server = TapServer(
             socket_path(state_dir),
-            self._taps,
+            Taps(),
             channel_of=self._channel_of,
             status_of=self._status_of,
             bundle_sha256=reference.sha256,
@@ -250,7 +252,7 @@ class Daemon:
         """Take what arrived, and score what is complete."""
         for arrival in self._queue.take(timeout_s):
             self._crew.accept(arrival)
-            self._taps.arrival(arrival)
+            self._tap_server.taps.arrival(arrival)
         with self._reporter.together():
             for event in self._engine.drain():
                 self._window(event)
@@ -262,13 +264,14 @@ class Daemon:
 
     def _window(self, event: WindowEvent) -> None:
         self._reporter.window(event)
-        self._taps.window(event)
+        self._tap_server.taps.window(event)
         self._board.window(seen_window(event))
 
     def _look_after(self) -> None:
         """What needs no haste."""
         self._metrics.clock_synced(synced=self._was_synced)
         self._alarms.tick()
+        self._trends.keep(now_s=self._now_s())
         if changed := self._profile_watch.changed():
             self._take_profiles(changed)
         if self._uplink is not None:
@@ -315,7 +318,7 @@ class Daemon:
     def _say_profiles(self, machines: tuple[str, ...]) -> None:
         if machines:
             _log.info("profiles of %s taken over from the disk", ", ".join(machines))
-            self._taps.taken_over(machines)
+            self._tap_server.taps.taken_over(machines)
 
     def _channel_of(self, machine_id: str) -> tuple[str, int]:
         """Asked by commands that listen in, on threads of theirs."""
@@ -338,6 +341,7 @@ class Daemon:
         self._crew.dismiss(changes.leaving, self._round)
         machines.take_over(self._roster)
         self._settings, self._roster = settings, machines
+        self._trends.commissioned(machines.commissioned)
         self._reporter.hears(machines_of(settings))
         self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
@@ -361,6 +365,7 @@ class Daemon:
                 self._reporter.window(event)
         self._control.stop()
         self._alarms.close()
+        self._trends.save()
         if self._uplink is not None:
             self._uplink.stop()
         if self._http is not None:

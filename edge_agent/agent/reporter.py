@@ -3,17 +3,17 @@
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.engine import WindowEvent
 from edge_agent.agent.sender import Sender
+from edge_agent.agent.trends import Trends
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.reporting import result_data
 from edge_agent.delivery.result import AlarmRef, BundleRef, Trend
 from edge_agent.delivery.states import HealthData, SourceStateData
-from edge_agent.detection.assessment import HealthAssessor
 from edge_agent.observe.health import ComponentReport, Health, State
 from edge_agent.observe.metrics import Metrics
 from edge_agent.pipeline.listener import Heard
@@ -28,7 +28,6 @@ ENDED = "ended"
 class _Machine:
     """What is remembered of a machine between windows."""
 
-    assessor: HealthAssessor = field(default_factory=HealthAssessor)
     trend: Trend | None = None
     zone: str = ""
     assessed_ns: int | None = None
@@ -45,6 +44,7 @@ class Reporter:
         bundle: The models in use.
         clock: For the time of what has no sample.
         machines_of: Machines heard by each source.
+        trends: How each machine does over days; forgotten at the end where none are given.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Reporter:
         bundle: BundleRef,
         clock: Clock,
         machines_of: Mapping[str, tuple[str, ...]],
+        trends: Trends | None = None,
     ) -> None:
+        self._trends = Trends(None) if trends is None else trends
         self._sender = sender
         self._alarms = alarms
         self._metrics = metrics
@@ -135,7 +137,7 @@ class Reporter:
     def _assess(self, event: WindowEvent, heard: Heard, machine: _Machine) -> None:
         if heard.verdict is None:
             return
-        assessment = machine.assessor.update(heard.verdict, event.start_ns)
+        assessment = self._trends.assessor(heard.machine_id).update(heard.verdict, event.start_ns)
         if assessment is None:
             return
         machine.trend = Trend(

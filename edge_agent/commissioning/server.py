@@ -53,7 +53,7 @@ class TapServer:
         window_s: float,
     ) -> None:
         self._path = path
-        self._taps = taps
+        self.taps = taps
         self._channel_of = channel_of
         self._status_of = status_of
         self._bundle_sha256 = bundle_sha256
@@ -74,7 +74,7 @@ class TapServer:
     def stop(self) -> None:
         """Send everybody away and answer no more."""
         self._stopping.set()
-        self._taps.end("the agent stops")
+        self.taps.end("the agent stops")
         if self._socket is not None:
             with contextlib.suppress(OSError):  # already shut down by its last connection
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -136,7 +136,7 @@ class TapServer:
             _refuse(connection, str(error))
             return
         connection.settimeout(_SEND_WITHIN_S)
-        tap = self._taps.open(source_id, channel)
+        tap = self.taps.open(source_id, channel)
         try:
             _log.info("a command listens in on machine %s", request.machine)
             welcome = Welcome(source=source_id, bundle_sha256=self._bundle_sha256, window_s=self._window_s)
@@ -149,7 +149,7 @@ class TapServer:
                     return
             connection.sendall(to_bytes(item))
         finally:
-            self._taps.close(tap)
+            self.taps.close(tap)
             _log.info("it listens no more to machine %s", request.machine)
 
 

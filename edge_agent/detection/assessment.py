@@ -35,6 +35,21 @@ class HealthAssessment:
     days_to_limit: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class AssessorMemory:
+    """What an assessor knows, to go on from after a restart.
+
+    Attributes:
+        score: Exponential mean of the scores; None before the first window.
+        windows: Windows behind it.
+        hourly: Points of the trend, `(wall time in nanoseconds, index)`, in order of time.
+    """
+
+    score: float | None
+    windows: int
+    hourly: tuple[tuple[int, float], ...]
+
+
 class HealthAssessor:
     """Follows one machine. Pure: time comes with the windows.
 
@@ -44,14 +59,25 @@ class HealthAssessor:
     Args:
         smoothing_windows: Time constant of the mean; an hour of windows by default.
         trend_days: How far back the trend looks.
+        memory: What a former one knew.
     """
 
-    def __init__(self, smoothing_windows: int = 360, trend_days: float = 14.0) -> None:
+    def __init__(
+        self, smoothing_windows: int = 360, trend_days: float = 14.0, memory: AssessorMemory | None = None
+    ) -> None:
         self._alpha = 1.0 / smoothing_windows
         self._span_ns = int(trend_days * _NS_PER_DAY)
         self._score: float | None = None
         self._windows = 0
         self._hourly: deque[tuple[int, float]] = deque()
+        if memory is not None:
+            self._score, self._windows = memory.score, memory.windows
+            self._hourly.extend(memory.hourly)
+
+    @property
+    def memory(self) -> AssessorMemory:
+        """What it knows."""
+        return AssessorMemory(self._score, self._windows, tuple(self._hourly))
 
     def update(self, verdict: Verdict, window_start_ns: int) -> HealthAssessment | None:
         """Take a window; None while the input is unfit to tell."""
@@ -72,6 +98,8 @@ class HealthAssessor:
         return HealthAssessment(index, zone, self._windows, trend, days)
 
     def _remember(self, now_ns: int, index: float) -> None:
+        while self._hourly and self._hourly[-1][0] > now_ns:
+            self._hourly.pop()  # of a clock that was wrong: it would keep new points out until then
         if not self._hourly or now_ns - self._hourly[-1][0] >= _NS_PER_DAY // 24:
             self._hourly.append((now_ns, index))
         while self._hourly and now_ns - self._hourly[0][0] > self._span_ns:

@@ -43,6 +43,7 @@ class Roster:
                 if profile.likeness is not None and (name in profiles or profile.bundle == bundle.ref)
             }
         )
+        self._commissioned = {name: profile.created_ns for name, profile in profiles.items() if profile is not None}
         self._listeners = {
             machine_id: MachineListener(
                 machine_id,
@@ -59,6 +60,11 @@ class Roster:
     def machines(self) -> tuple[str, ...]:
         """Their ids."""
         return tuple(self._listeners)
+
+    @property
+    def commissioned(self) -> Mapping[str, int]:
+        """When each commissioned machine was, wall time in nanoseconds."""
+        return self._commissioned
 
     def listener(self, machine_id: str) -> MachineListener:
         """The machine's listener; raises `KeyError` for one that is not on the roster."""
