@@ -24,6 +24,7 @@ from edge_agent.agent.uplink import Uplink
 from edge_agent.agent.wiring import (
     alarm_rules,
     condition_rules,
+    home_assistant_letters,
     machines_of,
     mqtt_settings,
     roster,
@@ -179,6 +180,7 @@ class Daemon:
             topics=topics,
             alarms=self._alarms,
             reload=self.reload,
+            describe=lambda: home_assistant_letters(self._settings, topics),
             metrics=self._metrics,
             clock=self._clock,
         )

@@ -1,6 +1,6 @@
 """Everything that may be asked of a running agent, whichever way it comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_agent.agent.alarm_desk import AlarmDesk
@@ -11,6 +11,7 @@ from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.wiring import command_rules
 from edge_agent.capture.clock import Clock
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.signals import Letter
 from edge_agent.delivery.topics import Topics
 from edge_agent.observe.metrics import Metrics
 
@@ -24,6 +25,7 @@ class Control:
         topics: Where commands are expected.
         alarms: What is acted on.
         reload: Asks for the configuration on disk.
+        describe: Makes what Home Assistant is told, where it is told anything.
         metrics: What is counted.
         clock: Time.
 
@@ -39,6 +41,7 @@ class Control:
         topics: Topics,
         alarms: AlarmDesk,
         reload: Callable[[], None],
+        describe: Callable[[], Sequence[Letter]],
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -51,7 +54,12 @@ class Control:
             clock=clock,
         )
         self._socket = ControlSocket(state_dir, self.commander.handle)
-        self.mailbox = Mailbox(topics, self.commander.handle if settings.mqtt.commands.allowed else None)
+        self.mailbox = Mailbox(
+            topics,
+            self.commander.handle if settings.mqtt.commands.allowed else None,
+            describe if settings.mqtt.home_assistant.enabled else None,
+            settings.mqtt.home_assistant.prefix,
+        )
 
     def start(self) -> None:
         """Begin to answer."""

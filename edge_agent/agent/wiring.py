@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import edge_agent
 from edge_agent.agent.commander import CommandRules
 from edge_agent.agent.conditions import ConditionRules
 from edge_agent.agent.engine import ChannelPlan, SourcePlan
@@ -14,8 +15,11 @@ from edge_agent.alarms.plant import PlantRules
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO
+from edge_agent.delivery.home_assistant import discovery
 from edge_agent.delivery.mqtt_settings import Endpoint, MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import OutboxLimits
+from edge_agent.delivery.signals import Letter
+from edge_agent.delivery.topics import Topics
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
@@ -96,6 +100,15 @@ def source_plans(settings: AgentSettings, machines: Roster) -> dict[str, SourceP
 def machines_of(settings: AgentSettings) -> dict[str, tuple[str, ...]]:
     """The machines that each source hears."""
     return {source.id: tuple(c.machine for c in source.channel if c.machine != AUTO) for source in settings.source}
+
+
+def home_assistant_letters(settings: AgentSettings, topics: Topics) -> tuple[Letter, ...]:
+    """What Home Assistant is told of the gateway and its machines."""
+    heard = machines_of(settings)
+    machines = {
+        machine.id: [source for source, names in heard.items() if machine.id in names] for machine in settings.machine
+    }
+    return discovery(topics, machines, version=edge_agent.__version__, prefix=settings.mqtt.home_assistant.prefix)
 
 
 def outbox_limits(settings: AgentSettings) -> OutboxLimits:

@@ -30,7 +30,8 @@ class Retained:
         if not row.message.retain:
             return
         self._newest[topic] = max(row.seq, self._newest.get(topic, 0))
-        older = {seq for seq in self._refused.pop(topic) if seq < row.seq}
+        older = {seq for seq in self._refused[topic] if seq < row.seq}
+        self._refused[topic] -= older
         self._overtaken |= older
 
     def refused(self, row: Row) -> None:

@@ -1,0 +1,105 @@
+"""What Home Assistant is told: by rules stored here, and by its own validators where an interpreter has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.delivery.home_assistant import discovery
+from edge_agent.delivery.topics import Topics
+from tests.delivery import samples
+
+PYTHON = os.environ.get("EDGE_AGENT_HOME_ASSISTANT_PYTHON")
+TOPICS = Topics("factory", "north", "gw1")
+LETTERS = discovery(TOPICS, {"fan-1": ["mic"], "hall.2": []}, version="0.1.0", prefix="homeassistant")
+PAYLOADS: dict[str, dict[str, Any]] = {letter.topic: json.loads(letter.payload) for letter in LETTERS}
+COMPONENTS = [component for payload in PAYLOADS.values() for component in payload["components"].values()]
+
+KEYS = {
+    "availability", "availability_mode", "device_class", "entity_category", "icon", "json_attributes_template",
+    "json_attributes_topic", "name", "platform", "state_topic", "unique_id", "value_template",
+}  # fmt: skip
+KEYS_OF = {
+    "sensor": KEYS | {"options", "state_class", "suggested_display_precision", "unit_of_measurement"},
+    "binary_sensor": KEYS | {"payload_off", "payload_on"},
+}
+DEVICE_CLASSES = {"sensor": {None, "enum"}, "binary_sensor": {"problem", "connectivity"}}
+"""Of Home Assistant 2024.11's documentation, as far as it is used here."""
+
+
+def test_one_payload_for_each_device_where_it_is_looked_for() -> None:
+    assert list(PAYLOADS) == [
+        "homeassistant/device/edge_agent_north_gw1/config",
+        "homeassistant/device/edge_agent_north_gw1_fan-1/config",
+        "homeassistant/device/edge_agent_north_gw1_hall--2/config",
+    ]
+    assert all(letter.retain for letter in LETTERS)
+    for payload in PAYLOADS.values():
+        assert set(payload) == {"device", "origin", "components", "qos"}
+        assert payload["origin"]["name"] == "edge-agent"
+
+
+def test_entities_follow_the_stored_rules() -> None:
+    ids = [component["unique_id"] for component in COMPONENTS]
+    assert len(set(ids)) == len(ids)
+    for component in COMPONENTS:
+        platform = component["platform"]
+        assert set(component) <= KEYS_OF[platform], component["unique_id"]
+        assert component.get("device_class") in DEVICE_CLASSES[platform]
+        assert component["value_template"].startswith("{{ ")
+        assert "#" not in component["state_topic"]
+        assert "+" not in component["state_topic"]
+        if component.get("device_class") == "enum":
+            assert "state_class" not in component
+            assert component["options"]
+        if len(component.get("availability", [])) > 1:
+            assert component["availability_mode"] == "all"
+
+
+def test_every_entity_of_a_machine_is_there() -> None:
+    fan = PAYLOADS["homeassistant/device/edge_agent_north_gw1_fan-1/config"]
+    assert set(fan["components"]) == {"problem", "alarm", "input_fault", "score", "state", "level", "health"}
+    assert fan["device"]["via_device"] == "edge_agent_north_gw1"
+    gateway = PAYLOADS["homeassistant/device/edge_agent_north_gw1/config"]
+    assert gateway["components"]["connectivity"]["state_topic"] == TOPICS.status
+
+
+@pytest.mark.skipif(
+    PYTHON is None, reason="EDGE_AGENT_HOME_ASSISTANT_PYTHON names no interpreter with Home Assistant 2024.3 or newer"
+)
+def test_home_assistants_own_validators_and_templates_agree() -> None:
+    assert PYTHON is not None
+    states: dict[str, object] = {}
+    factory = samples.factory(TOPICS)
+    for machine in ("fan-1", "hall.2"):
+        for data in (samples.result(machine), samples.alarm(machine), samples.health(machine)):
+            message = factory.make(data, occurred_ns=samples.TIME_NS)
+            states[message.topic] = json.loads(message.payload)
+    status = factory.make(samples.status(), occurred_ns=samples.TIME_NS)
+    states[status.topic] = json.loads(status.payload)
+    plant = samples.alarm("gw1").model_copy(update={"kind": "plant_event", "machines": ("fan-1", "hall.2")})
+    event = factory.make(plant, occurred_ns=samples.TIME_NS)
+    states[event.topic] = json.loads(event.payload)
+    done = subprocess.run(
+        [PYTHON, Path(__file__).with_name("home_assistant_check.py")],
+        input=json.dumps({"discovery": PAYLOADS, "states": states}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )
+    assert done.returncode == 0, done.stderr
+    shown = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    assert len(shown) == len(COMPONENTS)
+    fan = "edge_agent_north_gw1_fan-1"
+    assert {key.removeprefix(f"{fan}_"): value for key, value in shown.items() if key.startswith(f"{fan}_")} == {
+        "problem": "ON", "alarm": "unacknowledged", "input_fault": "OFF", "score": "3.25", "state": "normal",
+        "level": "-31.25", "health": "75.0",
+    }  # fmt: skip
+    assert (shown["edge_agent_north_gw1_connectivity"], shown["edge_agent_north_gw1_plant_event"]) == ("ON", "ON")
