@@ -28,7 +28,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from benchmarks.speed.live_plant import Plant, commission, hand_out, plant_sound, running, samples
+from benchmarks.speed.live_plant import Plant, commission, hand_out, plant_sound, running, samples, scrape, stages
 from benchmarks.speed.process_cost import Cost, cost, threads
 from edge_agent.detection.profile import Profile
 from tests.support.broker import Broker
@@ -58,6 +58,7 @@ class Figures:
     p99_ms: float
     worst_ms: float
     lost_samples: float
+    stages_ms: dict[str, float]
     load: float
     threads: dict[str, str]
 
@@ -104,7 +105,7 @@ def measure(kind: str, channels: int, seconds: float, profile: Profile, bundle: 
         skipped, begin, begun = len(ear.heard), cost(agent.pid), threads(agent.pid)
         time.sleep(seconds)
         end, ended = cost(agent.pid), threads(agent.pid)
-        lost = samples(plant.http_port, "lost")
+        text = scrape(plant.http_port)
         delays_ms = sorted(_delays_ms(plant, ear, skipped))
     return Figures(
         kind=kind,
@@ -117,7 +118,8 @@ def measure(kind: str, channels: int, seconds: float, profile: Profile, bundle: 
         p50_ms=round(delays_ms[len(delays_ms) // 2], 1),
         p99_ms=round(delays_ms[int(len(delays_ms) * 0.99)], 1),
         worst_ms=round(delays_ms[-1], 1),
-        lost_samples=lost,
+        lost_samples=samples(text, "lost"),
+        stages_ms=stages(text),
         load=round(os.getloadavg()[0], 2),
         threads=_by_thread(begin, end, begun, ended),
     )

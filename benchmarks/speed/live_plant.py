@@ -184,9 +184,22 @@ def running(config: Path, bundle: Path, cpu: int) -> Iterator[subprocess.Popen[b
         agent.wait(30)
 
 
-def samples(http_port: int, name: str) -> float:
-    """A counter of the ledger, summed over sources, channels and reasons."""
+def scrape(http_port: int) -> str:
+    """The agent's metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/metrics", timeout=5) as response:
-        text = response.read().decode()
+        return str(response.read().decode())
+
+
+def samples(text: str, name: str) -> float:
+    """A counter of the ledger, summed over sources, channels and reasons."""
     found = re.findall(rf"^edge_agent_samples_{name}(?:_total)?\{{.*?\}} (\S+)$", text, re.MULTILINE)
     return sum(map(float, found))
+
+
+def stages(text: str) -> dict[str, float]:
+    """Milliseconds that one run of each stage took in the mean."""
+    name = "edge_agent_stage_duration_seconds"
+    sums, counts = (
+        dict(re.findall(rf'^{name}_{what}\{{stage="(\w+)"\}} (\S+)$', text, re.MULTILINE)) for what in ("sum", "count")
+    )
+    return {stage: round(1000 * float(sums[stage]) / float(counts[stage]), 2) for stage in sums if float(counts[stage])}

@@ -1,12 +1,14 @@
 """Which of the gateway's own machines a window sounds like, by the embeddings that their profiles keep."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.detection.embedding import unit
 from edge_agent.detection.likeness import Likeness
 from edge_agent.pipeline.identity import UNKNOWN
 
@@ -33,8 +35,38 @@ class Match:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Banks:
+    """The banks of all machines whose embeddings have the same size.
+
+    Attributes:
+        machines: Their ids.
+        first_rows: `[machines]`, where the bank of each begins.
+        rows: `[size, all rows]`, unit embeddings.
+    """
+
+    machines: tuple[str, ...]
+    first_rows: NDArray[np.int64]
+    rows: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, machines: Sequence[str], likenesses: Mapping[str, Likeness]) -> Self:
+        banks = [unit(likenesses[machine].bank.astype(np.float32)) for machine in machines]
+        first_rows = np.cumsum([0, *(len(bank) for bank in banks[:-1])])
+        return cls(tuple(machines), first_rows, np.ascontiguousarray(np.concatenate(banks).T))
+
+    def distances(self, embeddings: NDArray[np.float32]) -> dict[str, float]:
+        """As `Likeness.distance` of each machine."""
+        nearest = np.maximum.reduceat(unit(embeddings) @ self.rows, self.first_rows, axis=1)
+        distances: list[float] = (1.0 - nearest.mean(axis=0, dtype=np.float64)).tolist()
+        return dict(zip(self.machines, distances, strict=True))
+
+
 class Matcher:
     """Compares windows with every commissioned machine.
+
+    Each window of each machine is compared with all of them, so their banks stand in one matrix: with 64 machines a
+    product with it takes a tenth of the time that 64 small ones take.
 
     Args:
         likenesses: How each machine sounds.
@@ -42,6 +74,10 @@ class Matcher:
 
     def __init__(self, likenesses: Mapping[str, Likeness]) -> None:
         self._likenesses = dict(likenesses)
+        by_size: dict[int, list[str]] = {}
+        for machine, likeness in self._likenesses.items():
+            by_size.setdefault(likeness.bank.shape[1], []).append(machine)
+        self._banks = {size: _Banks.of(machines, self._likenesses) for size, machines in by_size.items()}
 
     def __bool__(self) -> bool:
         """Whether there is a machine to compare with."""
@@ -57,8 +93,8 @@ class Matcher:
         Args:
             embeddings: `[patches, size]`.
         """
-        found = {machine: likeness.distance(embeddings) for machine, likeness in self._likenesses.items()}
-        return {machine: distance for machine, distance in found.items() if distance is not None}
+        banks = self._banks.get(embeddings.shape[1]) if embeddings.size else None
+        return {} if banks is None else banks.distances(embeddings)
 
     def match(self, distances: Mapping[str, float]) -> Match | None:
         """The answer to a window's distances; None where there are none."""

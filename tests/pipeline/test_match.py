@@ -63,3 +63,13 @@ def test_nothing_to_compare() -> None:
     one = Matcher({"fan": likeness(0, limit=0.3)})
     assert one.distances(np.zeros((0, 16), np.float32)) == {}
     assert one.distances(np.ones((3, 5), np.float32)) == {}  # of another encoder
+
+
+def test_all_at_once_is_what_each_says_alone() -> None:
+    likenesses = {f"m{k}": likeness(k % 5, limit=0.3) for k in range(12)}
+    window = toward(2, 0.1, towards=3)
+    found = Matcher(likenesses).distances(window)
+    assert list(found) == list(likenesses)
+    for machine, distance in found.items():
+        assert distance == pytest.approx(likenesses[machine].distance(window), abs=1e-6)
+    assert Matcher(likenesses).distances(window[:, :-1]) == {}, "embeddings of another encoder are compared with none"
