@@ -152,6 +152,26 @@ def _all_keys(draw: ScoreSet) -> list[tuple[bool, str]]:
     return list(zip(draw.anomalous.tolist(), draw.groups, strict=True))
 
 
+def group_interval(values: FloatArray, groups: Sequence[str], rng: np.random.Generator, *, rounds: int) -> Interval:
+    """Mean of values with the interval that drawing other recordings would give.
+
+    Args:
+        values: `[n]`.
+        groups: `[n]`, the recording of each; all values of a recording are drawn together.
+        rng: Draws recordings.
+        rounds: How many times.
+    """
+    _, places = np.unique(np.array(groups), return_inverse=True)
+    count = int(places.max()) + 1
+    mean = float(values.mean())
+    if count < 2:
+        return Interval(mean, None, None)
+    sums, sizes = np.bincount(places, weights=values), np.bincount(places)
+    drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=rounds)
+    low, high = np.percentile((drawn @ sums) / (drawn @ sizes), [2.5, 97.5])
+    return Interval(mean, float(low), float(high))
+
+
 def rate_factor(realised: float, nominal: float, trials: int) -> float:
     """By what factor a realised false-alarm rate misses the nominal one, at least 1; none at all counts as half a one.
 

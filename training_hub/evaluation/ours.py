@@ -1,5 +1,6 @@
 """The agent's own detection behind the protocol that baselines share: `commission`, then `MachineScorer`."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,9 +9,11 @@ import numpy as np
 from edge_agent.detection.amid import Hear
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
+from edge_agent.detection.features import Recording
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.detection.scorer import MachineScorer
+from edge_agent.detection.states import MIN_STATE_WINDOWS
 from edge_agent.inference.bundle import GENERIC_TYPE, Bundle
 from edge_agent.pipeline.priors import type_prior
 from training_hub.evaluation.datasets import EvalData
@@ -64,7 +67,7 @@ class AgentScorer:
         profile = commission(
             context.machine_id,
             context.machine_type,
-            [clip.as_recording() for clip in normals],
+            _recordings(normals),
             prior,
             bundle=self._bundle.ref,
             budget=self._budget,
@@ -78,6 +81,14 @@ class AgentScorer:
     def score(self, clip: HeardClip) -> float:
         """Mean of the windows' `-log10 p`."""
         return float(np.mean([self.scorer.score(window.features, window.level).score for window in clip.windows]))
+
+
+def _recordings(normals: Sequence[HeardClip]) -> list[Recording]:
+    """Recordings in order of time; the operator names their states where each is heard often enough to be learnt."""
+    ordered = sorted(normals, key=lambda clip: clip.clip.name)
+    heard = Counter(clip.clip.condition for clip in ordered for _ in clip.windows)
+    named = len(heard) > 1 and min(heard.values()) >= MIN_STATE_WINDOWS
+    return [replace(clip.as_recording(), state=clip.clip.condition if named else None) for clip in ordered]
 
 
 class Priors:

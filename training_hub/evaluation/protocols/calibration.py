@@ -3,20 +3,22 @@
 The agent's score is `-log10 p`, so every nominal rate has its threshold. Beside it, a threshold at the quantile of the
 very clips that were fitted on, as is often done.
 
-The mean counts every machine alike. A machine whose clips were cut from one or two recordings shows in the points but
-not in the mean: nothing can tell from them how its next recording will differ. Beside the mean stands what all clips of
-all machines give together.
+Every machine has a row. The mean counts every machine alike. A machine whose clips were cut from one or two recordings
+has its row but no part in the mean: nothing can tell from them how its next recording will differ. Beside the mean
+stands what all clips of all machines give together.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training_hub.evaluation.clips import Machine, Split, draw_split, rng_for
 from training_hub.evaluation.context import Evaluation, Findings
 from training_hub.evaluation.errors import EvaluationError
 from training_hub.evaluation.judging import fit
-from training_hub.evaluation.metrics import rate_factor
+from training_hub.evaluation.metrics import Interval, group_interval, rate_factor
 from training_hub.evaluation.report import CalibrationPoint, Figure, Row, Skipped
 from training_hub.evaluation.scorer import FitContext, System
 
@@ -28,6 +30,35 @@ LEAST_TEST_CLIPS = 5
 LEAST_RECORDINGS = 4
 MOST_DRAWS = 5  # each tests on all other clips, so that more add little
 RESUBSTITUTED = "lw_own"
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass
+class _Tested:
+    """A machine's held-out normal clips, over all draws.
+
+    Attributes:
+        above: `[n, len(NOMINAL)]`, whether each clip exceeds each threshold.
+        groups: `[n]`, the recording of each.
+        refused: Draws that commissioning refused.
+        fewest: Recordings that the poorest draw was commissioned on.
+    """
+
+    machine: Machine
+    fewest: int
+    refused: int = 0
+    above: list[BoolArray] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Realised rate for each nominal one."""
+        return np.asarray(np.mean(self.above, axis=0))
+
+    @property
+    def clips(self) -> int:
+        """Clips tested, those of several draws counted each time."""
+        return len(self.above)
 
 
 def run(evaluation: Evaluation, findings: Findings) -> None:
@@ -42,10 +73,7 @@ def run(evaluation: Evaluation, findings: Findings) -> None:
 
 
 def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *, resubstituted: bool) -> None:
-    name = f"{system.name}, {k} clips"
-    rates: dict[float, list[float]] = {nominal: [] for nominal in NOMINAL}
-    pooled = dict.fromkeys(NOMINAL, 0)
-    judged = refused = tested = pooled_clips = 0
+    name, told, in_mean = f"{system.name}, {k} clips", [], []
     for machine in evaluation.data.machines:
         splits = _draws(evaluation, machine, k)
         if not splits:
@@ -53,59 +81,31 @@ def _judge(evaluation: Evaluation, findings: Findings, system: System, k: int, *
                 what = f"{NAME} {k} clips, {machine.machine_id}"
                 findings.skipped.append(Skipped(what=what, reason=f"{len(machine.normals)} normal clips are too few"))
             continue
-        counts, lost = _exceedances(evaluation, system, machine, splits, resubstituted=resubstituted)
-        refused += lost
-        clips = counts[NOMINAL[0]][1]
-        if not clips:
+        tested = _test(evaluation, system, machine, splits, resubstituted=resubstituted)
+        if not tested.clips:
+            what = f"{NAME} {k} clips, {machine.machine_id}, {system.name}"
+            findings.skipped.append(Skipped(what=what, reason=f"commissioning refused all {tested.refused} draws"))
             continue
-        pooled_clips += clips
-        for nominal, (above, _) in counts.items():
-            pooled[nominal] += above
+        told.append(tested)
         label = f"{machine.machine_type}/{machine.machine_id}"
-        findings.calibration += [_point(name, label, n, above / clips, clips) for n, (above, _) in counts.items()]
-        fewest = min(len({clip.group for clip in split.commission}) for split in splits)
-        if fewest < LEAST_RECORDINGS:
-            reason = f"commissioned on {fewest} recordings; {LEAST_RECORDINGS} are needed to tell how recordings differ"
-            findings.skipped.append(Skipped(what=f"{NAME} {k} clips, {label}, from the mean", reason=reason))
-            continue
-        judged, tested = judged + 1, tested + clips
-        for nominal, (above, _) in counts.items():
-            rates[nominal].append(above / clips)
-    if pooled_clips:
-        found = [Figure(name=f"rate_at_{nominal:g}", value=above / pooled_clips) for nominal, above in pooled.items()]
-        factor = max(rate_factor(pooled[nominal] / pooled_clips, nominal, pooled_clips) for nominal in JUDGED)
-        findings.rows.append(
-            Row(
-                protocol=NAME,
-                case=f"{k} clips",
-                machine_type="all",
-                machine_id="pooled",
-                system=system.name,
-                normal_clips=pooled_clips,
-                figures=(*found, Figure(name="factor", value=factor)),
-                note=f"every clip alike, machines of fewer than {LEAST_RECORDINGS} recordings included",
+        findings.calibration += _points(name, label, tested.rates, tested.clips)
+        findings.rows.append(_machine_row(evaluation, system, k, tested))
+        if tested.fewest >= LEAST_RECORDINGS:
+            in_mean.append(tested)
+        else:
+            reason = (
+                f"commissioned on {tested.fewest} recordings; {LEAST_RECORDINGS} are needed to tell how they differ"
             )
-        )
-    if not judged:
-        return
-    means = {nominal: float(np.mean(found)) for nominal, found in rates.items()}
-    findings.calibration += [_point(name, "all", nominal, rate, tested) for nominal, rate in means.items()]
-    figures = [Figure(name=f"rate_at_{nominal:g}", value=rate) for nominal, rate in means.items()]
-    worst = max(rate_factor(means[nominal], nominal, tested) for nominal in JUDGED)
-    findings.rows.append(
-        Row(
-            protocol=NAME,
-            case=f"{k} clips",
-            machine_type="all",
-            machine_id="mean",
-            system=system.name,
-            draws=min(MOST_DRAWS, evaluation.effort.draws),
-            refused=refused,
-            normal_clips=tested,
-            figures=(*figures, Figure(name="factor", value=worst)),
-            note=f"{judged} machines" + ("; threshold at the quantile of the fitted clips" if resubstituted else ""),
-        )
-    )
+            findings.skipped.append(Skipped(what=f"{NAME} {k} clips, {label}, from the mean", reason=reason))
+    if told:
+        rates = np.concatenate([tested.above for tested in told]).mean(axis=0)
+        note = f"every clip alike, machines of fewer than {LEAST_RECORDINGS} recordings included"
+        findings.rows.append(_summary("pooled", system, k, told, rates).model_copy(update={"note": note}))
+    if in_mean:
+        rates = np.mean([tested.rates for tested in in_mean], axis=0)
+        findings.calibration += _points(name, "all", rates, sum(tested.clips for tested in in_mean))
+        note = f"{len(in_mean)} machines" + ("; threshold at the quantile of the fitted clips" * resubstituted)
+        findings.rows.append(_summary("mean", system, k, in_mean, rates).model_copy(update={"note": note}))
 
 
 def _draws(evaluation: Evaluation, machine: Machine, k: int) -> list[Split]:
@@ -121,28 +121,83 @@ def _draws(evaluation: Evaluation, machine: Machine, k: int) -> list[Split]:
     return found
 
 
-def _exceedances(
+def _test(
     evaluation: Evaluation, system: System, machine: Machine, splits: Sequence[Split], *, resubstituted: bool
-) -> tuple[dict[float, tuple[int, int]], int]:
-    """For each nominal rate, held-out normal clips above the threshold, and how many there were."""
-    above = dict.fromkeys(NOMINAL, 0)
-    clips = refused = 0
+) -> _Tested:
+    """Held-out normal clips above the threshold of each nominal rate."""
+    tested = _Tested(machine, min(len({clip.group for clip in split.commission}) for split in splits))
     scorer = system.make()
     siblings = evaluation.sibling_clips(machine)
     for number, split in enumerate(splits):
         context = FitContext(machine.machine_type, machine.machine_id, siblings, seed=evaluation.seed + number)
         normals = evaluation.listener.hear_all(split.commission)
         if not fit(scorer, normals, context):
-            refused += 1
+            tested.refused += 1
             continue
-        scores = np.array([scorer.score(clip) for clip in evaluation.listener.hear_all(split.test)])
-        own = np.array([scorer.score(clip) for clip in normals]) if resubstituted else None
-        for nominal in NOMINAL:
-            threshold = -np.log10(nominal) if own is None else np.quantile(own, 1.0 - nominal)
-            above[nominal] += int((scores >= threshold).sum())
-        clips += len(scores)
-    return {nominal: (count, clips) for nominal, count in above.items()}, refused
+        thresholds = -np.log10(NOMINAL)
+        if resubstituted:
+            thresholds = np.quantile([scorer.score(clip) for clip in normals], 1.0 - np.array(NOMINAL))
+        for clip in evaluation.listener.hear_all(split.test):
+            tested.above.append(scorer.score(clip) >= thresholds)
+            tested.groups.append(f"{machine.machine_id}/{clip.clip.group}")
+    return tested
 
 
-def _point(system: str, machine: str, nominal: float, realised: float, clips: int) -> CalibrationPoint:
-    return CalibrationPoint(system=system, machine=machine, nominal=nominal, realised=realised, clips=clips)
+def _points(system: str, machine: str, rates: NDArray[np.float64], clips: int) -> list[CalibrationPoint]:
+    return [
+        CalibrationPoint(system=system, machine=machine, nominal=nominal, realised=float(rate), clips=clips)
+        for nominal, rate in zip(NOMINAL, rates, strict=True)
+    ]
+
+
+def _machine_row(evaluation: Evaluation, system: System, k: int, tested: _Tested) -> Row:
+    machine = tested.machine
+    rng = rng_for(evaluation.seed, NAME, "interval", system.name, machine.machine_id, k)
+    above = np.array(tested.above, np.float64)
+    figures = [
+        _rate(nominal, group_interval(above[:, place], tested.groups, rng, rounds=evaluation.effort.rounds))
+        for place, nominal in enumerate(NOMINAL)
+    ]
+    return Row(
+        protocol=NAME,
+        case=f"{k} clips",
+        machine_type=machine.machine_type,
+        machine_id=machine.machine_id,
+        system=system.name,
+        draws=min(MOST_DRAWS, evaluation.effort.draws),
+        refused=tested.refused,
+        normal_clips=tested.clips,
+        figures=(*figures, Figure(name="factor", value=_factor(tested.rates, tested.clips))),
+        note=f"commissioned on {tested.fewest} recordings or more, tested on {len(set(tested.groups))}",
+    )
+
+
+def _summary(kind: str, system: System, k: int, tested: Sequence[_Tested], rates: NDArray[np.float64]) -> Row:
+    clips = sum(item.clips for item in tested)
+    figures = [
+        Figure(name=f"rate_at_{nominal:g}", value=float(rate)) for nominal, rate in zip(NOMINAL, rates, strict=True)
+    ]
+    within = np.mean([_factor(item.rates, item.clips) <= 2.0 for item in tested])
+    return Row(
+        protocol=NAME,
+        case=f"{k} clips",
+        machine_type="all",
+        machine_id=kind,
+        system=system.name,
+        refused=sum(item.refused for item in tested),
+        normal_clips=clips,
+        figures=(
+            *figures,
+            Figure(name="factor", value=_factor(rates, clips)),
+            Figure(name="machines_within_2", value=float(within)),
+        ),
+    )
+
+
+def _rate(nominal: float, interval: Interval) -> Figure:
+    return Figure(name=f"rate_at_{nominal:g}", value=interval.value, low=interval.low, high=interval.high)
+
+
+def _factor(rates: NDArray[np.float64], clips: int) -> float:
+    """The worse of the judged rates."""
+    return max(rate_factor(float(rates[NOMINAL.index(nominal)]), nominal, clips) for nominal in JUDGED)
