@@ -12,7 +12,7 @@ from edge_agent.detection.tails import normal_log10_sf
 
 FloatArray = NDArray[np.float64]
 
-CONFIDENCE = 0.8
+CONFIDENCE = 0.9
 """With which the budget is kept, where mean and spread of normal sound are known but roughly."""
 
 _RAREST_Z = 30.0
@@ -50,7 +50,7 @@ class Limit:
 
 
 def limit_of(quiet: PredictiveTail, amid: PredictiveTail | None, budget: AlarmBudget, correlation: float) -> Limit:
-    """The lowest threshold that keeps the budget with a confidence of 0.8, in quiet and amid background.
+    """The lowest threshold that keeps the budget with a confidence of 0.9, in quiet and amid background.
 
     A threshold at the budget's probability of one window would keep it on average over windows, but alarms need several
     windows: where the mean of the next session lies higher than thought, all windows do. So the doubt about mean and

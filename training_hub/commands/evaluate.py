@@ -24,6 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", action="append", default=[], metavar="NAME", help="only this one; may be repeated"
     )
+    parser.add_argument(
+        "--baseline", action="append", metavar="NAME", help="only this one beside the agent; may be repeated"
+    )
+    parser.add_argument("--no-baselines", action="store_true", help="the agent alone")
+    parser.add_argument("--draws", type=int, metavar="N", help="draws of commissioning clips (default: 10)")
+    parser.add_argument("--hours", type=float, metavar="H", help="length of the stream per machine (default: 24)")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep what each protocol finds, and take up what was found before"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer draws, clips and hours: not to be quoted")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, choices=(1,), help="1: results must not depend on timing")
@@ -56,6 +65,10 @@ def _run(arguments: argparse.Namespace) -> int:
     options = Options(
         protocols=tuple(arguments.protocol),
         quick=arguments.quick,
+        draws=arguments.draws,
+        hours=arguments.hours,
+        baselines=() if arguments.no_baselines else arguments.baseline and tuple(arguments.baseline),
+        cache=arguments.cache,
         seed=arguments.seed,
         peer=arguments.peer,
         float_encoder=arguments.float_encoder,

@@ -1,7 +1,8 @@
 """The recordings of an evaluation, from a directory that others made: hostile until checked."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ class EvalData:
         machines: Every machine with a normal recording.
         backgrounds: Sounds that are no machine's, to mix in and to be rejected.
         others: Machine recordings that are neither normal nor known to be faulty.
+        digest: SHA-256 over the files they are from; empty for recordings that no file holds.
     """
 
     name: str
     machines: tuple[Machine, ...]
     backgrounds: tuple[EvalClip, ...]
     others: tuple[EvalClip, ...]
+    digest: str = ""
 
     def of_type(self, machine_type: str) -> tuple[Machine, ...]:
         """Machines of one type."""
@@ -80,7 +83,7 @@ def load_data(root: Path) -> EvalData:
     clips = list(_recorded(manifest)) if manifest.exists() else []
     for path in packed:
         clips += _log_mel_clips(path)
-    return from_clips(root.resolve().name, clips)
+    return replace(from_clips(root.resolve().name, clips), digest=_digest(root, clips, packed))
 
 
 def _recorded(manifest: Path) -> Iterator[EvalClip]:
@@ -96,6 +99,16 @@ def _recorded(manifest: Path) -> Iterator[EvalClip]:
             )
     except TrainingError as error:
         raise EvaluationError(str(error)) from error
+
+
+def _digest(root: Path, clips: list[EvalClip], packed: list[Path]) -> str:
+    """Over what the recordings are said to be, and every byte of them."""
+    sha = hashlib.sha256()
+    for clip in clips:
+        sha.update(f"{clip.name}\t{clip.machine_type}\t{clip.machine_id}\t{clip.condition}\t{clip.group}\n".encode())
+    for path in [*packed, *(root / clip.name for clip in clips if clip.read_audio is not None)]:
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
 
 
 def _reader(path: Path) -> Callable[[], NDArray[np.float32]]:

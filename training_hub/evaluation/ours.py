@@ -39,6 +39,7 @@ class AgentScorer:
     def __init__(self, prior: PriorSource, bundle: Bundle, budget: AlarmBudget, hear: Hear) -> None:
         self._prior, self._bundle, self._budget, self._hear = prior, bundle, budget, hear
         self._scorer: MachineScorer | None = None
+        self._fitted: TypePrior | None = None
 
     @property
     def scorer(self) -> MachineScorer:
@@ -50,6 +51,17 @@ class AgentScorer:
         if self._scorer is None:
             raise EvaluationError("the machine is not commissioned; call fit first")
         return self._scorer
+
+    @property
+    def prior(self) -> TypePrior:
+        """The prior that it was commissioned with.
+
+        Raises:
+            EvaluationError: Not commissioned yet.
+        """
+        if self._fitted is None:
+            raise EvaluationError("the machine is not commissioned; call fit first")
+        return self._fitted
 
     @property
     def profile(self) -> Profile:
@@ -76,7 +88,7 @@ class AgentScorer:
             seed=context.seed,
             hear=self._hear,
         )
-        self._scorer = MachineScorer(profile, prior)
+        self._scorer, self._fitted = MachineScorer(profile, prior), prior
 
     def score(self, clip: HeardClip) -> float:
         """Mean of the windows' `-log10 p`."""

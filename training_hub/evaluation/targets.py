@@ -7,7 +7,7 @@ from training_hub.evaluation.report import Row, TargetLine
 
 TOY = "toycar"
 _FLAT = "flat noise 30 dB below"
-_STREAM = "commissioned amid background"
+_STREAM = (("commissioned amid background", "amid it"), ("commissioned in quiet", "in quiet"))
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,17 @@ TARGETS: tuple[Target, ...] = (
         lambda row: (row.protocol, row.machine_id, row.system) == ("calibration", "mean", "ours"),
         "worse of 10 % and 5 %, over 10, 20 and 40 clips, mean over machines commissioned on 4 recordings or more",
     ),
-    Target(
-        "24 h stream per machine: alarms over all machines",
-        "alarms",
-        1.0,
-        False,
-        "one threshold at p90: 864 a day",
-        _row("stream", _STREAM, "all", "sum", "ours"),
-        "budget of 1 per machine and week",
+    *(
+        Target(
+            f"24 h stream amid background, commissioned {how}: alarms over all machines",
+            "alarms",
+            1.0,
+            False,
+            "one threshold at p90: 864 a day",
+            _row("stream", case, "all", "sum", "ours"),
+            "budget of 1 per machine and week",
+        )
+        for case, how in _STREAM
     ),
     Target(
         "identity: recall of known types",

@@ -1,9 +1,9 @@
 """Stream: a day at each machine, as the running agent hears it.
 
 Held-out normal recordings follow one another in shuffled order for 24 h, the gain drifts by up to 3 dB either way, and
-every recording sounds amid another background 12 dB below. Commissioning hears other recordings, in three ways:
-in quiet, as they were recorded; amid background as in the stream; and, as a plant without a sound of its own, in quiet
-with a stream in quiet.
+every recording sounds amid another background 12 dB below. Commissioning hears other recordings, in quiet as they were
+recorded, or amid other backgrounds at the same ratio. Beside it a place where nothing else is ever heard: commissioned
+and heard in quiet, with the margin for background that thresholds have and without.
 
 A recording is heard at five gains and amid several backgrounds, through the agent's whole signal path; the day is then
 drawn from those pieces, at each moment the one whose gain is nearest to the drift. Features, `MachineScorer` and
@@ -39,7 +39,8 @@ GAINS_DB = (-3.0, -1.5, 0.0, 1.5, 3.0)
 LEAST_CLIPS = 8
 MOST_COMMISSION_CLIPS = 60
 EPISODE_WINDOWS = 60
-AMID, QUIET, SILENT = "commissioned amid background", "commissioned in quiet", "in quiet throughout"
+AMID, QUIET = "commissioned amid background", "commissioned in quiet"
+SILENT, NO_MARGIN = "in quiet throughout", "in quiet throughout, no margin"
 _DRIFT_PERIODS_S = (7_213.0, 1_789.0)
 _WARM_UP_WINDOWS = 60
 _NS_PER_S = 1_000_000_000
@@ -55,6 +56,7 @@ class _Case:
     commissioned: Site | None
     heard: Site | None
     gains_db: tuple[float, ...]
+    budget: AlarmBudget = AlarmBudget()
 
 
 def run(evaluation: Evaluation, findings: Findings) -> None:
@@ -64,7 +66,8 @@ def run(evaluation: Evaluation, findings: Findings) -> None:
     cases = (
         _Case(AMID, near, far, GAINS_DB),
         _Case(QUIET, None, far, GAINS_DB),
-        _Case(SILENT, None, None, (0.0,)),
+        _Case(SILENT, None, None, GAINS_DB),
+        _Case(NO_MARGIN, None, None, GAINS_DB, AlarmBudget(background_margin=False)),
     )
     rows: list[Row] = []
     for machine in evaluation.data.machines:
@@ -106,12 +109,13 @@ def _one_case(evaluation: Evaluation, machine: Machine, split: Split, case: _Cas
     context = FitContext(machine.machine_type, machine.machine_id, evaluation.sibling_clips(machine))
     rng = rng_for(evaluation.seed, NAME, case.name, machine.machine_id)
     scorer.fit([_heard(evaluation, case.commissioned, clip, 0.0, rng) for clip in split.commission], context)
-    budget = AlarmBudget()
-    pieces = _pieces(evaluation, case, scorer.scorer, split.test, rng)
-    day = list(_day(pieces, case.gains_db, round(evaluation.effort.stream_h * 3600.0 / budget.window_hop_s), rng))
-    raised = sum(state for state in _raised(budget, day))
+    profile = scorer.profile.with_budget(case.budget)
+    judge = MachineScorer(profile, scorer.prior)
+    pieces = _pieces(evaluation, case, judge, split.test, rng)
+    windows = round(evaluation.effort.stream_h * 3600.0 / case.budget.window_hop_s)
+    day = list(_day(pieces, case.gains_db, windows, rng))
     anomalous = sum(verdict.is_anomalous for verdict in day) / len(day)
-    expected = scorer.profile.expected
+    expected = profile.expected
     return Row(
         protocol=NAME,
         case=case.name,
@@ -121,10 +125,10 @@ def _one_case(evaluation: Evaluation, machine: Machine, split: Split, case: _Cas
         normal_clips=len(split.test),
         anomalous_clips=len(machine.anomalies),
         figures=(
-            Figure(name="alarms", value=raised),
+            Figure(name="alarms", value=sum(_raised(case.budget, day))),
             Figure(name="anomalous_windows", value=anomalous),
             Figure(name="expected_per_week", value=expected.per_week, low=expected.low, high=expected.high),
-            *_episodes(evaluation, machine, case, scorer.scorer, day),
+            *_episodes(evaluation, machine, case, judge, day),
         ),
         note="; ".join(
             [*filter(None, [remarks(evaluation, machine, [split])]), f"commissioned on {len(split.commission)} clips"]
@@ -196,19 +200,17 @@ def _episodes(
     anomalies = evaluation.some(machine.anomalies)
     if not anomalies:
         return []
-    budget = AlarmBudget()
     delays_s: list[float] = []
     above: list[bool] = []
     for clip in anomalies:
         rng = rng_for(evaluation.seed, NAME, "episode", case.name, clip.name)
-        gains = case.gains_db if case.heard is not None else (0.0,)
-        pieces = [_judged(scorer, _heard(evaluation, case.heard, clip, gain_db, rng)) for gain_db in gains]
+        pieces = [_judged(scorer, _heard(evaluation, case.heard, clip, gain_db, rng)) for gain_db in case.gains_db]
         above += [verdict.is_anomalous for piece in pieces for verdict in piece]
         before = [day[int(place)] for place in rng.integers(len(day), size=_WARM_UP_WINDOWS)]
         fault = [v for place in rng.integers(len(pieces), size=EPISODE_WINDOWS) for v in pieces[place]]
-        raised = _raised(budget, [*before, *fault[:EPISODE_WINDOWS]])[_WARM_UP_WINDOWS:]
+        raised = _raised(case.budget, [*before, *fault[:EPISODE_WINDOWS]])[_WARM_UP_WINDOWS:]
         if any(raised):
-            delays_s.append((raised.index(True) + 1) * budget.window_hop_s)
+            delays_s.append((raised.index(True) + 1) * case.budget.window_hop_s)
     figures = [
         Figure(name="episodes_raised", value=len(delays_s) / len(anomalies)),
         Figure(name="anomalous_windows_above", value=float(np.mean(above))),
