@@ -56,7 +56,7 @@ class PartStore:
         try:
             part = _Part.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            raise EvaluationError(f"{path}: {error}; remove it and evaluate again") from error
+            raise EvaluationError(f"{path}: is damaged; remove it and evaluate again") from error
         findings = Findings(
             list(part.rows), list(part.samples), list(part.calibration), part.confusion,
             list(part.scatter), list(part.examples), list(part.skipped),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +98,34 @@ def test_an_unknown_protocol_is_named() -> None:
         Options(protocols=("nonsense",))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"baselines": ("nonsense",)}, "no baseline nonsense"),
+        ({"draws": 0}, "0 draws"),
+        ({"hours": 0.0}, "0.0 hours"),
+        ({"hours": float("nan")}, "nan hours"),
+    ],
+)
+def test_work_that_is_none_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        Options(**wrong)
+
+
+def test_only_a_full_run_may_be_quoted() -> None:
+    assert Options().is_full
+    assert Options(draws=10, hours=24.0).is_full
+    assert not Options(draws=3).is_full
+    assert not Options(hours=1.0).is_full
+    assert not Options(quick=True).is_full
+    assert Options(draws=1).effort.slow_draws == 1
+
+
+def test_recordings_of_no_file_are_not_cached(data: EvalData, bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="leave the cache out"):
+        evaluate(bundle, data, Options(protocols=("gallery",), quick=True, cache=tmp_path))
+
+
 def test_the_command_writes_both_files(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "data"
     source.mkdir()
@@ -110,8 +139,17 @@ def test_the_command_writes_both_files(bundle: Bundle, tmp_path: Path, capsys: p
     (source / "manifest.csv").write_text("\n".join(rows) + "\n")
     out = tmp_path / "out"
     arguments = ["--bundle", str(bundle.root), "--data", str(source), "--out", str(out), "--quick"]
-    assert cli.main(["evaluate", *arguments, "--protocol", "leave_one_machine_out"]) == 0
-    assert "must show" in capsys.readouterr().out
+    arguments += ["--protocol", "leave_one_machine_out", "--no-baselines", "--cache", str(tmp_path / "cache")]
+    assert cli.main(["evaluate", *arguments]) == 0
+    first = Report.read(out / "report.json")
+    assert cli.main(["evaluate", *arguments]) == 0
+    assert "found before" in capsys.readouterr().err
+    assert Report.read(out / "report.json").rows == first.rows
+    (source / "00.flac").write_bytes((source / "01.flac").read_bytes())
+    assert cli.main(["evaluate", *arguments]) == 0
+    told = capsys.readouterr()
+    assert "found before" not in told.err
+    assert "must show" in told.out
     assert Report.read(out / "report.json").data.normal_clips == 16
     assert_self_contained((out / "report.html").read_text())
 

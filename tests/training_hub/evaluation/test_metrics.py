@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from training_hub.evaluation.errors import EvaluationError
-from training_hub.evaluation.metrics import ScoreSet, auc, bootstrap, partial_auc, rate_factor, roc
+from training_hub.evaluation.metrics import ScoreSet, auc, bootstrap, group_interval, partial_auc, rate_factor, roc
 
 KNOWN = {
     "perfect": ([0, 0, 1, 1], [1, 2, 3, 4], 1.0, 1.0),
@@ -92,3 +92,19 @@ def test_scores_that_are_not_finite_are_refused() -> None:
 @pytest.mark.parametrize(("realised", "factor"), [(0.1, 1.0), (0.2, 2.0), (0.05, 2.0), (0.0, 20.0)])
 def test_rate_factor(realised: float, factor: float) -> None:
     assert rate_factor(realised, 0.1, 100) == pytest.approx(factor)
+
+
+def test_clips_of_a_recording_are_drawn_together() -> None:
+    """Ten recordings of twenty clips that agree tell as much as ten clips."""
+    rng = np.random.default_rng(0)
+    values = np.array([1.0] * 3 + [0.0] * 7)
+    clips = group_interval(np.repeat(values, 20), [f"g{k // 20}" for k in range(200)], rng, rounds=2000)
+    alone = group_interval(values, [f"g{k}" for k in range(10)], rng, rounds=2000)
+    assert clips.value == pytest.approx(0.3)
+    assert (clips.low, clips.high) == (pytest.approx(alone.low, abs=0.11), pytest.approx(alone.high, abs=0.11))
+    assert clips.high is not None and clips.low is not None and clips.high - clips.low > 0.4
+
+
+def test_one_recording_has_no_interval() -> None:
+    found = group_interval(np.array([0.0, 1.0]), ["g", "g"], np.random.default_rng(0), rounds=10)
+    assert (found.value, found.low, found.high) == (0.5, None, None)

@@ -11,7 +11,7 @@ drawn from those pieces, at each moment the one whose gain is nearest to the dri
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class _Case:
     commissioned: Site | None
     heard: Site | None
     gains_db: tuple[float, ...]
-    budget: AlarmBudget = AlarmBudget()
+    budget: AlarmBudget = field(default_factory=AlarmBudget)
 
 
 def run(evaluation: Evaluation, findings: Findings) -> None:
