@@ -135,7 +135,9 @@ def learn(  # noqa: PLR0917  # as `commission`
     common, correlation, values, known = _calibrate(held, prior)
     operating_states = _operating_states(states, values, known, held, common)
     tails = [operating_states[s].tail or common for s in states.numbers.tolist()]
-    amid_tail = amid_background(training.windows, held, prior, Scale(tuple(tails), common), hear=hear, rng=rng)
+    amid_tail = None
+    if budget.background_margin:
+        amid_tail = amid_background(training.windows, held, prior, Scale(tuple(tails), common), hear=hear, rng=rng)
     limit = limit_of(common, amid_tail, budget, correlation)
     log10_tails = np.array([tails[i].log10_tail(float(values[i])) for i in np.flatnonzero(known)])
     contradiction = verify.miscalibration(log10_tails, budget.window_probability(correlation))

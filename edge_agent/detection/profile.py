@@ -69,7 +69,8 @@ class Profile:
         correlation: Of the scores of neighbouring windows.
         members: Detectors with their calibration.
         fused_tail: Distribution of the fused value.
-        amid_tail: The same amid background; None where no detector could tell.
+        amid_tail: The same amid background; None where the budget of commissioning asked for no margin, or no detector
+            could tell: no later budget has a margin then.
         states: The operating states.
         baseline: The input's condition.
         state_spectra_db: `[states, 128]` level-removed mean spectrum of each operating state.

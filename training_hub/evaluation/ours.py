@@ -32,14 +32,12 @@ class AgentScorer:
     Args:
         prior: Chooses the type's prior.
         bundle: The bundle under test.
-        budget: What the operator would set.
         hear: Makes features of log-mel frames.
     """
 
-    def __init__(self, prior: PriorSource, bundle: Bundle, budget: AlarmBudget, hear: Hear) -> None:
-        self._prior, self._bundle, self._budget, self._hear = prior, bundle, budget, hear
+    def __init__(self, prior: PriorSource, bundle: Bundle, hear: Hear) -> None:
+        self._prior, self._bundle, self._hear = prior, bundle, hear
         self._scorer: MachineScorer | None = None
-        self._fitted: TypePrior | None = None
 
     @property
     def scorer(self) -> MachineScorer:
@@ -53,23 +51,22 @@ class AgentScorer:
         return self._scorer
 
     @property
-    def prior(self) -> TypePrior:
-        """The prior that it was commissioned with.
-
-        Raises:
-            EvaluationError: Not commissioned yet.
-        """
-        if self._fitted is None:
-            raise EvaluationError("the machine is not commissioned; call fit first")
-        return self._fitted
-
-    @property
     def profile(self) -> Profile:
         """What commissioning learnt."""
         return self.scorer.profile
 
     def fit(self, normals: Sequence[HeardClip], context: FitContext) -> None:
-        """Commission on the clips, each a recording.
+        """Commission on the clips, each a recording, for scores alone.
+
+        The margin for background, which takes most of the time, moves the threshold and no score.
+
+        Raises:
+            CommissioningError: The agent refuses these clips.
+        """
+        self.commission(normals, context, AlarmBudget(background_margin=False))
+
+    def commission(self, normals: Sequence[HeardClip], context: FitContext, budget: AlarmBudget) -> None:
+        """Commission on the clips, each a recording, for a threshold that keeps a budget.
 
         Raises:
             CommissioningError: The agent refuses these clips.
@@ -82,13 +79,13 @@ class AgentScorer:
             _recordings(normals),
             prior,
             bundle=self._bundle.ref,
-            budget=self._budget,
+            budget=budget,
             created_ns=0,
             max_states=len({clip.clip.condition for clip in normals}),  # the operator knows how the machine works
             seed=context.seed,
             hear=self._hear,
         )
-        self._scorer, self._fitted = MachineScorer(profile, prior), prior
+        self._scorer = MachineScorer(profile, prior)
 
     def score(self, clip: HeardClip) -> float:
         """Mean of the windows' `-log10 p`."""
@@ -164,11 +161,11 @@ def machine_normals(clips: Sequence[HeardClip]) -> list[MachineNormals]:
     return normals
 
 
-def our_systems(bundle: Bundle, priors: Priors, budget: AlarmBudget, hear: Hear) -> tuple[System, ...]:
+def our_systems(bundle: Bundle, priors: Priors, hear: Hear) -> tuple[System, ...]:
     """The product, and what it is with less knowledge of the type."""
 
     def variant(name: str, title: str, prior: PriorSource) -> System:
-        return System(name, f"this agent: {title}", Family.OURS, lambda: AgentScorer(prior, bundle, budget, hear))
+        return System(name, f"this agent: {title}", Family.OURS, lambda: AgentScorer(prior, bundle, hear))
 
     found = [
         variant("ours", "type fitted on the type's other machines, generic where there are none", priors.of_siblings),

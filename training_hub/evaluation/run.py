@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import edge_agent
-from edge_agent.detection.budget import AlarmBudget
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.encoder import Encoder
 from edge_agent.inference.manifest import EncoderSpec
@@ -101,7 +100,7 @@ def evaluate(
         listener=listener,
         float_listener=_float_listener(bundle, options.float_encoder),
         identifier=Identifier(labels, IdentityCalibration()) if labels else None,
-        ours=our_systems(bundle, Priors(bundle, data, listener), AlarmBudget(), listener.features),
+        ours=our_systems(bundle, Priors(bundle, data, listener), listener.features),
         baselines=tuple(system for system in known if not system.missing),
         effort=options.effort,
         seed=options.seed,

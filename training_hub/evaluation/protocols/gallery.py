@@ -4,11 +4,12 @@ import base64
 
 import numpy as np
 
+from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.errors import CommissioningError
 from training_hub.evaluation.baselines.features import mean_embedding
 from training_hub.evaluation.clips import EvalClip, Machine, draw_split, rng_for
 from training_hub.evaluation.context import Evaluation, Findings
 from training_hub.evaluation.errors import EvaluationError
-from training_hub.evaluation.judging import fit
 from training_hub.evaluation.ours import AgentScorer
 from training_hub.evaluation.report import Band, Example, ScatterPoint
 from training_hub.evaluation.scorer import FitContext
@@ -58,7 +59,9 @@ def _examples(evaluation: Evaluation, machine: Machine) -> list[Example]:
     scorer = next(system for system in evaluation.ours if system.name == "ours").make()
     assert isinstance(scorer, AgentScorer)  # ours is
     context = FitContext(machine.machine_type, machine.machine_id, evaluation.sibling_clips(machine))
-    if not fit(scorer, evaluation.listener.hear_all(split.commission), context):
+    try:
+        scorer.commission(evaluation.listener.hear_all(split.commission), context, AlarmBudget())
+    except CommissioningError:
         return []
     chosen = (split.test[0], machine.anomalies[int(rng.integers(len(machine.anomalies)))])
     return [_example(evaluation, scorer, clip) for clip in chosen]

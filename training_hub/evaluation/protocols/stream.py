@@ -108,14 +108,13 @@ def _one_case(evaluation: Evaluation, machine: Machine, split: Split, case: _Cas
     assert isinstance(scorer, AgentScorer)  # ours is
     context = FitContext(machine.machine_type, machine.machine_id, evaluation.sibling_clips(machine))
     rng = rng_for(evaluation.seed, NAME, case.name, machine.machine_id)
-    scorer.fit([_heard(evaluation, case.commissioned, clip, 0.0, rng) for clip in split.commission], context)
-    profile = scorer.profile.with_budget(case.budget)
-    judge = MachineScorer(profile, scorer.prior)
-    pieces = _pieces(evaluation, case, judge, split.test, rng)
+    normals = [_heard(evaluation, case.commissioned, clip, 0.0, rng) for clip in split.commission]
+    scorer.commission(normals, context, case.budget)
+    pieces = _pieces(evaluation, case, scorer.scorer, split.test, rng)
     windows = round(evaluation.effort.stream_h * 3600.0 / case.budget.window_hop_s)
     day = list(_day(pieces, case.gains_db, windows, rng))
     anomalous = sum(verdict.is_anomalous for verdict in day) / len(day)
-    expected = profile.expected
+    expected = scorer.profile.expected
     return Row(
         protocol=NAME,
         case=case.name,
@@ -128,7 +127,7 @@ def _one_case(evaluation: Evaluation, machine: Machine, split: Split, case: _Cas
             Figure(name="alarms", value=sum(_raised(case.budget, day))),
             Figure(name="anomalous_windows", value=anomalous),
             Figure(name="expected_per_week", value=expected.per_week, low=expected.low, high=expected.high),
-            *_episodes(evaluation, machine, case, judge, day),
+            *_episodes(evaluation, machine, case, scorer.scorer, day),
         ),
         note="; ".join(
             [*filter(None, [remarks(evaluation, machine, [split])]), f"commissioned on {len(split.commission)} clips"]
