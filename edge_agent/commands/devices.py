@@ -18,6 +18,9 @@ from edge_agent.capture.source import SourceError
 from edge_agent.errors import CommandError
 
 _METER_EVERY_S = 0.25
+_CLAIMED_CHANNELS = 32
+"""What ALSA's plugins, PulseAudio's among them, claim of a microphone that has one or two."""
+
 _FALLBACK_RATE_HZ = 16_000
 
 
@@ -100,8 +103,7 @@ def _meter(devices: Sequence[InputDevice], seconds: float) -> int:
 
 def _show(device: InputDevice, seconds: float, failed: threading.Event, redraw: bool) -> None:
     rate_hz = min(MAX_RATE_HZ, max(MIN_RATE_HZ, device.default_rate_hz or _FALLBACK_RATE_HZ))
-    # A plugin such as PulseAudio's claims dozens of channels that no microphone has.
-    channels = min(MAX_CHANNELS, device.channels) if device.channels and device.channels < MAX_CHANNELS else 1
+    channels = device.channels if 0 < device.channels <= MAX_CHANNELS and device.channels != _CLAIMED_CHANNELS else 1
     try:
         source = MicrophoneSource("meter", DeviceSettings(device.token, rate_hz, channels))
         for levels in watch_levels(source, _METER_EVERY_S if redraw else 1.0, seconds):
