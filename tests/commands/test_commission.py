@@ -94,3 +94,15 @@ def test_states_are_named_part_by_part(shell: Shell, sounds: Path, tmp_path: Pat
     assert f"operating states: {said}" in done.out
     refused = shell(*words, "--state", "a/b", "--from", sounds)
     assert (refused.status, "argument --state: 'a/b'" in refused.err) == (2, True)
+
+
+def test_a_type_that_the_bundle_lacks_falls_back_to_the_generic_one_and_says_so(
+    shell: Shell, sounds: Path, tmp_path: Path
+) -> None:
+    state = ("--bundle", BUNDLE, "--state-dir", tmp_path / "state")
+    done = shell("commission", "--machine", "m", "--type", "centrifuge", "--from", sounds, *state)
+    assert done.status == 0
+    assert "the bundle knows no type 'centrifuge': using 'generic'" in done.err
+    assert "type centrifuge, prior generic" in done.out
+    events = shell("replay", "--machine", "m", "--json", sounds / "0.wav", *state).events
+    assert [event["data"]["prior"] for event in events] == ["generic"]

@@ -63,12 +63,15 @@ def meaning_of(arguments: argparse.Namespace) -> ModelMeaning:
     return ModelMeaning(spec, tuple(arguments.semantics), labels, arguments.reduction)
 
 
-def in_file_order(meaning: ModelMeaning, tensors: list[int]) -> ModelMeaning:
-    """The same with its semantics, said in the order of the original's outputs, in that of the converted file.
+def in_file_order(meaning: ModelMeaning, tensors: dict[str, int]) -> ModelMeaning:
+    """The same with its semantics in the order of the converted file.
+
+    Outputs that are called after what they mean are found by their names, in whatever order they were said; others
+    are taken in the order of the original's outputs. (A SavedModel forgets the order that its author gave.)
 
     Args:
         meaning: What was said.
-        tensors: Where each output of the original came to stand.
+        tensors: For each output of the original, in its order, where it came to stand.
 
     Raises:
         TrainingError: There are more or fewer outputs than were named.
@@ -76,6 +79,10 @@ def in_file_order(meaning: ModelMeaning, tensors: list[int]) -> ModelMeaning:
     from training_hub.training.errors import TrainingError  # noqa: PLC0415  # quick --help
 
     if len(tensors) != len(meaning.semantics):
-        raise TrainingError(f"{len(tensors)} outputs and {len(meaning.semantics)} meanings; name one for each")
-    said = dict(zip(tensors, meaning.semantics, strict=True))
+        listed = ", ".join(tensors)
+        raise TrainingError(f"{len(tensors)} outputs ({listed}), {len(meaning.semantics)} meanings; name one for each")
+    if set(tensors) == set(meaning.semantics):
+        said = {tensor: name for name, tensor in tensors.items()}
+    else:
+        said = dict(zip(tensors.values(), meaning.semantics, strict=True))
     return replace(meaning, semantics=tuple(said[tensor] for tensor in sorted(said)))

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = str(arguments.out)
 
     def meant(converted: Conversion) -> ModelMeaning:
-        return in_file_order(meaning, [deviation.tensor for deviation in converted.deviations])
+        return in_file_order(meaning, {deviation.name: deviation.tensor for deviation in converted.deviations})
 
     inputs = read_representative(arguments.representative)
     conversion = convert(arguments.model, inputs, Precision(arguments.precision))

@@ -181,6 +181,23 @@ TARGETS: tuple[Target, ...] = (
         "",
         _row("identity", "background and unseen", "all", "pooled", "ours"),
     ),
+    Target(
+        "routing by the machines' own profiles: right type",
+        "recall",
+        0.95,
+        True,
+        "",
+        _row("routing", "held-out recordings, right type", "all", "pooled", "ours"),
+        "held-out recordings of all machines of the gateway",
+    ),
+    Target(
+        "routing: background and types not commissioned as unknown",
+        "unknown",
+        0.85,
+        True,
+        "",
+        _row("routing", "background and types not commissioned", "all", "pooled", "ours"),
+    ),
 )
 
 

@@ -100,7 +100,13 @@ def convert(path: Path, inputs: NDArray[np.float32], precision: Precision = Prec
         content: bytes = converter.convert()
         expected = original(probe)
     except Exception as error:  # TensorFlow raises whatever its passes raise; the reason is in the text
-        raise TrainingError(f"{path}: cannot be converted: {str(error)[:500]}") from error
+        text = str(error)
+        mend = (
+            "; recurrent layers convert with unroll=True, or with an input of a fixed batch of 1"
+            if "TensorList" in text
+            else ""
+        )
+        raise TrainingError(f"{path}: cannot be converted: {text[:500]}{mend}") from error
     return Conversion(content, tuple(_deviations(content, probe, expected)))
 
 

@@ -132,3 +132,25 @@ def test_the_command_writes_a_bundle_and_compares_float_with_int8(
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.manifest.encoder.outputs[0].semantics == "reconstruction"
     assert bundle.read("encoder.tflite") == (tmp_path / "ae.tflite").read_bytes()
+
+
+def test_a_saved_model_that_forgot_the_order_of_its_outputs(tmp_path: Path) -> None:
+    inputs = keras.Input((64, 128))
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Conv1D(8, 3, 2, activation="gelu")(inputs))
+    embedding = keras.layers.UnitNormalization(name="embedding")(keras.layers.Dense(16)(pooled))
+    logits = keras.layers.Dense(3, name="logits")(embedding)
+    keras.Model(inputs, {"embedding": embedding, "logits": logits}).export(tmp_path / "saved", verbose=False)
+    np.savez(tmp_path / "inputs.npz", inputs=INPUTS[..., 0])
+    words = ["convert", str(tmp_path / "saved"), "--representative", str(tmp_path / "inputs.npz")]
+    words += ["--out", str(tmp_path / "net.tflite"), "--bundle", str(tmp_path / "bundle"), "--layout", "patch"]
+    words += ["--frames", "64", "--semantics", "embedding", "logits", "--labels", "a:fan", "b:fan", "c:pump"]
+    assert main(words) == 0
+    outputs = {output.semantics: output.size for output in load_bundle(tmp_path / "bundle").manifest.encoder.outputs}
+    assert outputs == {"embedding": 16, "logits": 3}
+
+
+def test_what_cannot_be_converted_says_what_to_do(tmp_path: Path) -> None:
+    inputs = keras.Input((64, 128))
+    keras.Model(inputs, keras.layers.GRU(4)(inputs)).save(tmp_path / "gru.keras")
+    with pytest.raises(TrainingError, match="unroll=True"):
+        convert(tmp_path / "gru.keras", INPUTS[..., 0])

@@ -13,6 +13,7 @@ from training_hub.evaluation.protocols import (
     noise,
     quantisation,
     robustness,
+    routing,
     stream,
     supervised,
 )
@@ -30,6 +31,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             quantisation,
             calibration,
             identity,
+            routing,
             supervised,
             stream,
             gallery,
