@@ -47,7 +47,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.health.register("mic", Kind.SOURCE, now_s=0.0)
         ulids = UlidFactory(now_ms=lambda: self.clock.wall_ns() // 1_000_000, randomness=self.randomness)
-        metrics = Metrics(self.registry)
+        self.metrics = metrics = Metrics(self.registry)
         messages = MessageFactory(Topics("root", "plant", "gw"), ulids)
         sender = Sender(messages, Intake(self.outbox, lambda: None) if self.publishes else None, metrics)
         self.desk = AlarmDesk(

@@ -1,0 +1,57 @@
+"""Alarms of a running agent: killed at any moment, and its disk hostile."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import PUMP, MakeSite, Plant, source
+from tests.support.agent import Agent, running
+from tests.support.broker import Broker, needs_mosquitto, wait_until
+from tests.support.ear import listening, needs_mosquitto_sub
+
+pytestmark = [pytest.mark.end_to_end, needs_mosquitto, needs_mosquitto_sub]
+
+TOPIC = "edge_agent/plant/gw/machine/pump_1/alarm"
+
+
+def _unacknowledged(agent: Agent) -> bool:
+    wanted = r'edge_agent_alarm_state\{machine="pump_1",state="unacknowledged"\} 1\.0'
+    return re.search(wanted, agent.get("/metrics")[1]) is not None
+
+
+def test_an_alarm_goes_on_with_its_id_after_kill_9(
+    plant: Plant, broker: Broker, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(PUMP + source("film", "pump_1", plant.film, 100.0), broker.port)
+    with listening(broker, tmp_path / "heard") as ear:
+        with running(site.config, site.http_port, site.log) as agent:
+            wait_until(lambda: _unacknowledged(agent), 60.0, "an alarm")
+            agent.kill()
+        kept = json.loads((site.state / "alarms.json").read_text())["alarms"]
+        (alarm_id,) = {alarm["id"] for alarm in kept if alarm["kind"] == "anomaly"}
+        with running(site.config, site.http_port, site.log) as agent:
+            wait_until(lambda: len(ear.letters(TOPIC)) >= 2, 60.0, "its end")
+            wait_until(lambda: ear.letters(TOPIC)[-1].data["change"] == "clear", 60.0, "its end")
+            assert agent.stop() == 0
+        told = [letter.data for letter in ear.letters(TOPIC)]
+        assert {data["alarm"] for data in told} == {alarm_id}
+        assert [data["change"] for data in told if data["change"] == "raise"] == ["raise"]
+    assert "Traceback" not in site.log.read_text()
+
+
+def test_a_damaged_alarm_file_is_survived(plant: Plant, broker: Broker, make_site: MakeSite) -> None:
+    site = make_site(PUMP + source("film", "pump_1", plant.film, 100.0), broker.port)
+    (site.state / "alarms.json").write_bytes(b'{"version": 1, "alarms": [' + b"[" * 10_000)
+    (site.state / "audit.jsonl").write_bytes(b"\xff" * 5_000)
+    (site.state / "control.sock").write_bytes(b"in the way")
+    with running(site.config, site.http_port, site.log) as agent:
+        wait_until(lambda: _unacknowledged(agent), 60.0, "an alarm")
+        assert 'edge_agent_alarm_store_failures_total{operation="damaged"} 1.0' in agent.get("/metrics")[1]
+        assert agent.stop() == 0
+    assert len(list(site.state.glob("alarms.json.damaged-*"))) == 1
+    assert json.loads((site.state / "alarms.json").read_text())["version"] == 1
+    assert "Traceback" not in site.log.read_text()
