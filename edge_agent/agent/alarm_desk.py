@@ -8,16 +8,15 @@ from pathlib import Path
 
 from edge_agent.agent.conditions import FAULTS, ConditionRules, Conditions, Observation
 from edge_agent.agent.engine import WindowEvent
+from edge_agent.agent.evidence import evidence_of, of_episode, to_episode
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Kind
 from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.history import HistoryEntry, history
 from edge_agent.alarms.states import Event
 from edge_agent.alarms.store import AlarmStore, StoredAlarm
-from edge_agent.alarms.store import Heard as StoredEpisode
 from edge_agent.capture.clock import Clock
 from edge_agent.delivery.alarming import Evidence, alarm_data
-from edge_agent.delivery.reporting import anomaly_of, input_findings
 from edge_agent.delivery.result import AlarmRef, AlarmState, Trend
 from edge_agent.delivery.states import AlarmData
 from edge_agent.detection.alarm import Episode
@@ -85,15 +84,7 @@ class AlarmDesk:
     def episodes(self) -> Mapping[str, Episode]:
         """Anomalies that were on when the agent ended, by machine: the detection goes on with them."""
         return {
-            machine: Episode(
-                number=heard.number,
-                raised_ns=self._book.alarm(AlarmKey(Kind.ANOMALY, machine)).raised_ns or heard.first_anomalous_ns,
-                first_anomalous_ns=heard.first_anomalous_ns,
-                ended_ns=None,
-                peak_score=heard.peak_score,
-                peak_ns=heard.peak_ns,
-                anomalous_windows=heard.anomalous_windows,
-            )
+            machine: to_episode(heard, self._book.alarm(AlarmKey(Kind.ANOMALY, machine)))
             for machine, heard in self._episodes.items()
         }
 
@@ -120,14 +111,14 @@ class AlarmDesk:
         with self._lock:
             key = AlarmKey(Kind.ANOMALY, heard.machine_id)
             if heard.alarm is not None and heard.alarm.episode is not None:
-                self._episodes[heard.machine_id] = _episode(heard.alarm.episode)
+                self._episodes[heard.machine_id] = of_episode(heard.alarm.episode)
             for seen in self._conditions.of_window(heard, event.start_ns, trend):
                 changes = self._observe(seen, event.start_ns)
                 missing = self._book.alarm(seen.key).active and seen.key not in self._evidence
                 if changes or missing:
                     begun = any(change.begun for change in changes if change.alarm.key == seen.key)
                     former = Evidence() if begun else self._evidence.get(seen.key, Evidence())
-                    self._evidence[seen.key] = _evidence(seen.key, former, heard, trend)
+                    self._evidence[seen.key] = evidence_of(seen.key, former, heard, trend)
                 self._commit(changes, event.end_ns)
             alarm = self._book.alarm(key)
         state: AlarmState = alarm.state.value
@@ -307,21 +298,3 @@ class AlarmDesk:
 
 
 _OF_THEMSELVES = (Event.RAISE, Event.STEP_UP, Event.CLEAR, Event.SUPPRESS, Event.RELEASE)
-
-
-def _evidence(key: AlarmKey, former: Evidence, heard: Heard, trend: Trend | None) -> Evidence:
-    verdict = heard.verdict
-    if verdict is None:
-        return former
-    anomaly = anomaly_of(verdict) if key.kind is Kind.ANOMALY else None
-    return replace(former, anomaly=anomaly, findings=input_findings(verdict), trend=trend)
-
-
-def _episode(episode: Episode) -> StoredEpisode:
-    return StoredEpisode(
-        number=episode.number,
-        first_anomalous_ns=episode.first_anomalous_ns,
-        peak_score=episode.peak_score,
-        peak_ns=episode.peak_ns,
-        anomalous_windows=episode.anomalous_windows,
-    )

@@ -2,14 +2,14 @@
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.allowance import Allowance
+from edge_agent.agent.answers import Answers
 from edge_agent.agent.audit import AuditEntry
 from edge_agent.agent.conditions import FAULTS
 from edge_agent.alarms.alarm import PLANT, AlarmKey, Kind
@@ -37,9 +37,6 @@ from edge_agent.delivery.fields import rfc3339
 from edge_agent.observe.metrics import Metrics
 
 _log = logging.getLogger(__name__)
-
-REMEMBERED = 4096
-"""Answers that are kept to answer alike again; at the rate that is let through, more than come while one is young."""
 
 _AHEAD_S = 60.0
 _EVENTS: dict[type[Command], Event] = {
@@ -124,8 +121,7 @@ class Commander:
         self._through = Allowance(burst=20, per_s=2.0)
         self._written = Allowance(burst=20, per_s=0.2)
         self._left_out = 0
-        self._answers: OrderedDict[str, CommandReply] = OrderedDict()
-        self._remember_former(audit.read())
+        self._answers = Answers(audit.read())
         for verb in Verb:
             metrics.command_known(verb.value)
 
@@ -161,7 +157,7 @@ class Commander:
             raise _RefusedError(Refusal.RETAINED, "it was retained by the broker; send it without the retain flag")
 
     def _answered(self, verb: Verb, command: Command) -> CommandReply | None:
-        former = self._answers.get(command.id)
+        former = self._answers.of(command.id)
         if former is None:
             return None
         if former.verb is not verb:
@@ -247,8 +243,7 @@ class Commander:
             state=state,
             at=rfc3339(self._clock.wall_ns()),
         )
-        if reply.id is not None and (outcome == "done" or refusal is Refusal.STATE):
-            self._remember(reply.id, reply)
+        self._answers.remember(reply)
         return reply
 
     def _account(self, asked: Asked, command: Command | None, reply: CommandReply) -> None:
@@ -287,30 +282,6 @@ class Commander:
         except AlarmError as error:
             self._metrics.alarm_store_failed("audit")
             _log.error("%s", error)
-
-    def _remember(self, command_id: str, reply: CommandReply) -> None:
-        self._answers[command_id] = reply
-        while len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
-
-    def _remember_former(self, entries: Iterable[AuditEntry]) -> None:
-        for entry in entries:
-            known = entry.outcome == "done" or entry.refusal == Refusal.STATE
-            if entry.id is None or entry.verb is None or not known:
-                continue
-            try:
-                reply = CommandReply(
-                    id=entry.id,
-                    verb=Verb(entry.verb),
-                    outcome=entry.outcome,
-                    refusal=None if entry.refusal is None else Refusal(entry.refusal),
-                    text=entry.text,
-                    state=entry.state,
-                    at=entry.at,
-                )
-            except ValueError:
-                continue  # of another version, or of another hand: no answer of ours
-            self._remember(entry.id, reply)
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
