@@ -95,8 +95,18 @@ def describe_addition(addition: Addition) -> list[str]:
 
 
 def _expected(expected: ExpectedAlarms) -> str:
-    low = f"{expected.low:.2g}" if expected.low >= _SMALL else f"below {_SMALL:g}"
-    return f"{expected.per_week:.2g} ({low} to {expected.high:.2g})"
+    return f"{_number(expected.per_week)} ({_number(expected.low)} to {_number(expected.high)})"
+
+
+def _number(value: float) -> str:
+    """Two digits, and no more zeros than a person reads.
+
+    >>> [_number(value) for value in (2.6e-6, 0.034, 1.0, 9.84, 224.0)]
+    ['below 0.001', '0.034', '1', '9.8', '224']
+    """
+    if value < _SMALL:
+        return f"below {_SMALL:g}"
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
 def _states(states: Sequence[OperatingState]) -> str:

@@ -1,6 +1,7 @@
 """Commissioning live: from simulated sources, a real microphone and a network stream, with the agent and without."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -157,7 +158,7 @@ def test_a_network_stream_is_learnt(shell: Shell, make_config: MakeConfig) -> No
         stream = f'[[source]]\nid = "s"\nkind = "stream"\nurl = "tcp://127.0.0.1:{port}"\nrate_hz = 16000\n{CHANNEL}'
         status, out, err = commission(shell, make_config(stream), 0.5)
     assert status == 0, err
-    assert "learnt from 3 windows" in out
+    assert re.search("learnt from [34] windows", out)  # a sender that is late leaves gaps, and those are made up for
 
 
 @contextmanager
