@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
+from edge_agent.agent.commander import Asked
 from edge_agent.agent.control import Control
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
@@ -30,8 +31,10 @@ from edge_agent.agent.wiring import (
     roster,
     source_plans,
 )
+from edge_agent.alarms.history import history
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
+from edge_agent.commands.profile_page import describe
 from edge_agent.commissioning.address import socket_path
 from edge_agent.commissioning.direct import channel_of
 from edge_agent.commissioning.items import SourceStatus
@@ -41,6 +44,7 @@ from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
 from edge_agent.delivery.result import BundleRef
@@ -51,16 +55,17 @@ from edge_agent.detection.errors import DetectionError
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.observe.health import Health, HealthLimits, Kind
-from edge_agent.observe.http import HttpServer, endpoints
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
-from edge_agent.web.app import PageParts, create_app
-from edge_agent.web.board import Board
-from edge_agent.web.facts import machine_facts
+from edge_agent.web.alarms import AlarmPages
+from edge_agent.web.commission import CommissionPages
+from edge_agent.web.frontage import Behind, Frontage
 from edge_agent.web.gateway import AgentGateway
-from edge_agent.web.watch import BoardLog, seen_window
+from edge_agent.web.teacher import AgentTeacher
+from edge_agent.web.views import MachineFacts
+from edge_agent.web.watch import seen_window
 
 _log = logging.getLogger(__name__)
 
@@ -140,11 +145,10 @@ class Daemon:
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
 
-        self._board = Board(tuple(machine.id for machine in settings.machine))
-        self._machine_facts = machine_facts(settings, ProfileStore(state_dir))
-        logging.getLogger("edge_agent").addHandler(BoardLog(self._board))
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
-        self._http = self._open_http()
+        self._taps = Taps()
+        self._store = ProfileStore(state_dir)
+        self._frontage = Frontage(settings, environ, self._store, self._behind_the_page())
         _make_state_dir(state_dir)
 
         self._uplink: Uplink | None = None
@@ -208,10 +212,10 @@ class Daemon:
         )
         self._was_synced = self._clock.is_synced()
         self._metrics.clock_synced(synced=self._was_synced)
-        self._profile_watch = ProfileWatch(ProfileStore(state_dir))
+        self._profile_watch = ProfileWatch(self._store)
         self._tap_server = TapServer(
             socket_path(state_dir),
-            Taps(),
+            self._taps,
             channel_of=self._channel_of,
             status_of=self._status_of,
             bundle_sha256=reference.sha256,
@@ -221,8 +225,7 @@ class Daemon:
     def run(self) -> None:
         """Listen until `stop` is called; then hand over what is captured and end."""
         self._health.register(SCORER, Kind.LOOP, now_s=self._now_s())
-        if self._http is not None:
-            self._http.start()
+        self._frontage.start()
         if self._uplink is not None:
             self._uplink.start()
         self._alarms.resume()
@@ -267,7 +270,7 @@ class Daemon:
     def _window(self, event: WindowEvent) -> None:
         self._reporter.window(event)
         self._tap_server.taps.window(event)
-        self._board.window(seen_window(event))
+        self._frontage.board.window(seen_window(event))
 
     def _look_after(self) -> None:
         """What needs no haste."""
@@ -348,8 +351,7 @@ class Daemon:
         self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
-        self._board.knows(tuple(machine.id for machine in settings.machine))
-        self._machine_facts = machine_facts(settings, ProfileStore(self._state_dir))
+        self._frontage.know(settings)
         self._crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = self._uplink
         if mqtt is not None and uplink is not None:
@@ -370,8 +372,7 @@ class Daemon:
         self._trends.save()
         if self._uplink is not None:
             self._uplink.stop()
-        if self._http is not None:
-            self._http.stop()
+        self._frontage.stop()
         _log.info("stopped")
 
     def _facts(self, bundle: BundleRef) -> GatewayFacts:
@@ -384,18 +385,32 @@ class Daemon:
             clock_synced=self._clock.is_synced(),
         )
 
-    def _open_http(self) -> HttpServer | None:
-        http = self._settings.http
-        if not http.enabled:
-            return None
-        app = create_app(
-            endpoints(self._registry, lambda: self._health.report(now_s=self._now_s())),
-            token=None if http.token_file is None else http.token_file.read(self._environ).get_secret_value(),
-            page=PageParts(self._board, self._page_gateway()),
+    def _behind_the_page(self) -> Behind:
+        """What the page asks; its parts are asked at each request, so they need not be there yet."""
+        teacher = AgentTeacher(
+            taps=self._taps,
+            store=self._store,
+            settings=lambda: self._settings,
+            bundle=self._bundle,
+            learning_frozen=lambda machine: self._alarms.learning_frozen(machine),  # noqa: PLW0108  # made later
+            in_words=describe,
         )
-        return HttpServer(app, host=http.host, port=http.port)
+        alarms = AlarmPages(
+            alarms=lambda: self._alarms.alarms(),  # noqa: PLW0108  # made later
+            history=history(self._state_dir).newest,
+            perform=lambda verb, payload, caller: self._control.commander.handle(
+                Asked(verb, payload, "page", caller=caller)
+            ),
+            now=lambda: rfc3339(self._clock.wall_ns()),
+        )
+        return Behind(
+            registry=self._registry,
+            health=lambda: self._health.report(now_s=self._now_s()),
+            gateway=self._page_gateway,
+            extensions=(alarms, CommissionPages(teacher)),
+        )
 
-    def _page_gateway(self) -> AgentGateway:
+    def _page_gateway(self, facts: Callable[[], tuple[MachineFacts, ...]]) -> AgentGateway:
         agent, bundle = self._settings.agent, self._bundle.ref
         return AgentGateway(
             site=agent.site,
@@ -407,7 +422,7 @@ class Daemon:
             clock_synced=self._clock.is_synced,
             health=lambda: self._health.report(now_s=self._now_s()),
             ledgers=lambda: ledger_readings(self._engine.ledgers()),
-            facts=lambda: self._machine_facts,
+            facts=facts,
             outbox=lambda: None if self._uplink is None else self._uplink.outbox_reading(),
             delivery=lambda: None if self._uplink is None else self._uplink.delivery_reading(),
         )

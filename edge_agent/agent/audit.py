@@ -31,7 +31,7 @@ class AuditEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: str
-    channel: Literal["mqtt", "socket"]
+    channel: Literal["mqtt", "socket", "page"]
     caller: str
     operator: str | None
     verb: str | None

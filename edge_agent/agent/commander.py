@@ -46,7 +46,7 @@ _EVENTS: dict[type[Command], Event] = {
     OutOfService: Event.OUT_OF_SERVICE,
     InService: Event.IN_SERVICE,
 }
-_OPERATOR = {"mqtt": "over MQTT", "socket": "at the gateway"}
+_OPERATOR = {"mqtt": "over MQTT", "socket": "at the gateway", "page": "on the page"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Asked:
 
     verb: str
     payload: bytes
-    channel: Literal["mqtt", "socket"]
+    channel: Literal["mqtt", "socket", "page"]
     caller: str = ""
     retained: bool = False
 

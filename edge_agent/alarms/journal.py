@@ -54,16 +54,29 @@ class Journal(Generic[RecordT]):
     def read(self) -> Iterator[RecordT]:
         """All lines, oldest first; what is no record, such as half a line, is left out."""
         for path in [*(self._old(number) for number in range(self._keep, 0, -1)), self.path]:
-            try:
-                file = path.open("rb")
-            except OSError:
-                continue
-            with file:
-                while line := file.readline(_MAX_LINE_BYTES):
-                    try:
-                        yield self._model.model_validate_json(line)
-                    except ValueError:
-                        continue
+            yield from self._read_file(path)
+
+    def newest(self, limit: int = 200) -> list[RecordT]:
+        """The last lines, oldest first."""
+        found: list[RecordT] = []
+        for path in [self.path, *(self._old(number) for number in range(1, self._keep + 1))]:
+            records = list(self._read_file(path))
+            found = records[len(records) - min(len(records), limit - len(found)) :] + found
+            if len(found) >= limit:
+                break
+        return found
+
+    def _read_file(self, path: Path) -> Iterator[RecordT]:
+        try:
+            file = path.open("rb")
+        except OSError:
+            return
+        with file:
+            while line := file.readline(_MAX_LINE_BYTES):
+                try:
+                    yield self._model.model_validate_json(line)
+                except ValueError:
+                    continue
 
     def _rotate(self) -> None:
         for number in range(self._keep - 1, 0, -1):

@@ -20,10 +20,10 @@ from starlette.routing import BaseRoute, Route
 from edge_agent.web.board import Board
 from edge_agent.web.errors import WebError
 from edge_agent.web.gate import COOKIE, LOGIN, Gate, Sessions
+from edge_agent.web.requests import NO_STORE, body_of
 from edge_agent.web.spectrogram import spectrogram_png
 from edge_agent.web.views import (
     GatewayView,
-    Json,
     MachineFacts,
     card_json,
     facts_json,
@@ -34,7 +34,6 @@ from edge_agent.web.views import (
 
 T = TypeVar("T")
 
-NO_STORE: Final = {"Cache-Control": "no-store"}
 _STATIC: Final = {
     "page.css": "text/css",
     "page.js": "text/javascript",
@@ -42,9 +41,10 @@ _STATIC: Final = {
     "machine.js": "text/javascript",
     "dom.js": "text/javascript",
     "login.js": "text/javascript",
+    "alarms.js": "text/javascript",
+    "commission.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_MAX_BODY_BYTES: Final = 16_384
 _TICK_S: Final = 1.0
 _MAX_WATCHERS: Final = 12
 
@@ -201,27 +201,6 @@ def refused(_request: Request, error: Exception) -> Response:
     """The answer to a request that a `WebError` ended."""
     status = error.status if isinstance(error, WebError) else 500
     return _json({"error": str(error)}, status)
-
-
-async def body_of(request: Request) -> Json:
-    """The JSON object that a request carries.
-
-    Raises:
-        WebError: It is too large, no JSON, or no object.
-    """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _MAX_BODY_BYTES:
-            raise WebError(413, f"at most {_MAX_BODY_BYTES} bytes")
-        parts.append(part)
-    try:
-        body = json.loads(b"".join(parts) or b"{}")
-    except (ValueError, RecursionError):
-        raise WebError(400, "the body is no JSON") from None
-    if not isinstance(body, dict):
-        raise WebError(400, "the body must be a JSON object")
-    return body
 
 
 async def _live(

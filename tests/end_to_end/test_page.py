@@ -1,5 +1,6 @@
 """The gateway's page in a real Chromium, on a running agent: looks, words, keyboard, and who gets in."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def agent(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ag
         yield agent
         assert agent.stop() == 0
     assert "Traceback" not in site.log.read_text()
+
+
+def _last(agent: Agent, machine: str) -> dict[str, object]:
+    """The machine's newest window, as the page is told of it."""
+    return dict(json.loads(agent.get(f"/api/machines/{machine}")[1])["windows"][0])
 
 
 def test_machines_are_listed_the_odd_first_and_follow_live(agent: Agent) -> None:
@@ -111,3 +117,36 @@ def test_off_the_loopback_the_token_is_asked_for(plant: Plant, tmp_path: Path) -
             assert [error for error in errors if "401" not in error] == []
         assert agent.stop() == 0
     assert "s3cret" not in site.log.read_text()
+
+
+def test_an_alarm_is_acknowledged_and_shelved(agent: Agent) -> None:
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/#/alarms")
+        page.get_by_role("button", name="Acknowledge").wait_for(timeout=60_000)
+        page.get_by_label("Your name, for the audit log").fill("anna")
+        page.keyboard.press("Tab")
+        page.get_by_role("button", name="Acknowledge").first.click()
+        page.get_by_text("seen by anna").first.wait_for(timeout=10_000)
+        page.get_by_label("Reason, for pump_1").fill("known work")
+        page.get_by_role("button", name="Shelve for").first.click()
+        page.get_by_text("shelved until").first.wait_for(timeout=10_000)
+        page.get_by_role("button", name="Take back from the shelf").click()
+        page.get_by_role("cell", name="unshelve").first.wait_for(timeout=10_000)
+        assert accessibility_flaws(page) == []
+        assert errors == []
+
+
+def test_a_machine_is_commissioned_step_by_step(agent: Agent) -> None:
+    with browser_page(phone=True) as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/#/machine/fan_1")
+        page.get_by_label("Minutes of normal sound").fill("2")
+        page.get_by_role("button", name="Commission").click()
+        page.get_by_role("meter", name="Level").wait_for(timeout=10_000)
+        page.get_by_role("button", name="Learn from what there is").wait_for()
+        assert accessibility_flaws(page) == []
+        page.get_by_role("button", name="Use it").wait_for(timeout=60_000)
+        assert "threshold" in page.get_by_label("Commissioning").inner_text()
+        page.get_by_role("button", name="Use it").click()
+        page.get_by_text("learnt", exact=False).first.wait_for(timeout=10_000)
+        wait_until(lambda: _last(agent, "fan_1")["score"] is not None, 60.0, "its first score")
+        assert errors == []

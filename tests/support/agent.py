@@ -109,12 +109,19 @@ def write_config(
 class Agent:
     """One `edge-agent run` as a process of its own."""
 
-    def __init__(self, config: Path, http_port: int, log: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        http_port: int,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.http_port = http_port
         self.log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge_agent", "run", "--config", str(config)],
+                [*prefix, sys.executable, "-m", "edge_agent", "run", "--config", str(config)],
                 stdout=file,
                 stderr=file,
                 cwd=ROOT,

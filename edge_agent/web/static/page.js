@@ -89,9 +89,11 @@ function take(changes) {
     if (last.state !== before && (last.state === "alarm" || before === "alarm")) say(`${last.machine}: ${words(last.state)}`);
   }
   if (changes.log) state.overview.log = [...changes.log, ...state.overview.log].filter((line, at, all) => all.findIndex((other) => other.at_s === line.at_s && other.text === line.text) === at).slice(0, 300);
-  for (const extension of extensions) if (extension.take) extension.take(changes, state);
+  let touched = false;
+  for (const extension of extensions) if (extension.take && extension.take(changes, state)) touched = true;
   const typing = main.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA|AUDIO/.test(document.activeElement.tagName);
-  if (!typing && (changes.machines || []).some(state.wants)) redraw();
+  const shown = location.hash.startsWith("#/alarms") || location.hash.startsWith("#/machine/");
+  if (!typing && ((touched && shown) || (changes.machines || []).some(state.wants))) redraw();
 }
 
 // What is drawn anew keeps the place of the keyboard.
@@ -115,4 +117,5 @@ async function start() {
   window.addEventListener("hashchange", () => route(true));
 }
 
-start().catch((error) => { main.replaceChildren(el("p", { role: "alert" }, `The agent does not answer: ${error.message}`)); });
+// Pages of their own register themselves before the first one is drawn.
+Promise.all(["./alarms.js", "./commission.js"].map((name) => import(name))).then(start).catch((error) => { main.replaceChildren(el("p", { role: "alert" }, `The agent does not answer: ${error.message}`)); });

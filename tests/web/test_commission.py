@@ -1,0 +1,177 @@
+"""Commissioning from the page, on simulated sound through the real fit."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from edge_agent.commissioning.items import Item, Level
+from edge_agent.detection.features import Recording
+from edge_agent.detection.profile import Profile
+from edge_agent.errors import CommandError
+from edge_agent.web.commission import CommissionPages, Ear
+from edge_agent.web.errors import WebError
+from tests.commissioning.test_run import heard, teach
+from tests.support.broker import wait_until
+
+
+class Script:
+    """A channel that gives what it is told to."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = list(items)
+
+    def take(self, timeout_s: float) -> Item | None:
+        if self._items:
+            return self._items.pop(0)
+        time.sleep(0.01)
+        return None
+
+
+class Taught:
+    """A lesson whose bundle is the tests' own."""
+
+    learn = staticmethod(teach)
+
+
+class Teacher:
+    """Learns by the real lesson, from a script."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+        self.saved: list[tuple[Profile, int]] = []
+        self.left = 0
+        self.why_not: str | None = None
+        self.disk_full = False
+
+    def listen(self, machine: str) -> Ear:
+        if machine != "pump_1":
+            raise CommandError(f"{machine} is heard by no channel")
+        return Script(self._items)
+
+    def leave(self, ear: Ear) -> None:
+        self.left += 1
+
+    def lesson(self, machine: str) -> Taught:
+        return Taught()
+
+    def save(self, profile: Profile, recordings: Sequence[Recording], lesson: Taught) -> None:
+        if self.disk_full:
+            raise CommandError("no room on the disk")
+        self.saved.append((profile, len(recordings)))
+
+    def describe(self, profile: Profile) -> list[str]:
+        return [f"threshold {profile.threshold:.2f}"]
+
+    def frozen(self, machine: str) -> str | None:
+        return self.why_not
+
+
+MakePages = Callable[..., tuple[CommissionPages, Teacher]]
+
+
+@pytest.fixture
+def make() -> MakePages:
+    def build(now_s: Callable[[], float] = time.monotonic) -> tuple[CommissionPages, Teacher]:
+        teacher = Teacher([Level(-30.0, -20.0, 0), *(heard(index) for index in range(12))])
+        return CommissionPages(teacher, now_s), teacher
+
+    return build
+
+
+def _until(pages: CommissionPages, phase: str | None) -> None:
+    wait_until(lambda: pages.standing("pump_1")["phase"] == phase, 60.0, f"phase {phase}")
+
+
+def test_it_is_learnt_shown_and_taken(make: MakePages) -> None:
+    pages, teacher = make()
+    begun = pages.step("pump_1", {"action": "start", "minutes": 1})
+    assert begun["phase"] in {"listening", "learnt"}
+    _until(pages, "learnt")
+    standing = pages.standing("pump_1")
+    assert standing["rms_dbfs"] == -30.0
+    assert standing["verdict"][0].startswith("threshold")
+    assert pages.changes({})["commissions"][0]["machine"] == "pump_1"
+    assert teacher.saved == []
+    assert pages.step("pump_1", {"action": "accept"})["phase"] is None
+    [(_, recordings)] = teacher.saved
+    assert recordings >= 2
+    assert teacher.left == 1
+    assert pages.changes({}) == {}
+
+
+def test_it_can_be_left(make: MakePages) -> None:
+    pages, teacher = make()
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    _until(pages, "learnt")
+    pages.step("pump_1", {"action": "discard"})
+    assert (pages.standing("pump_1")["phase"], teacher.saved, teacher.left) == (None, [], 1)
+
+
+def test_too_little_is_refused_and_can_go_on(make: MakePages) -> None:
+    pages, _ = make()
+    pages.step("pump_1", {"action": "start", "minutes": 200})
+    wait_until(lambda: pages.standing("pump_1")["windows"] >= 1, 30.0, "a window")
+    pages.step("pump_1", {"action": "discard"})
+    with pytest.raises(WebError, match="not being commissioned"):
+        pages.step("pump_1", {"action": "conclude"})
+
+
+def test_one_at_a_time(make: MakePages) -> None:
+    pages, _ = make()
+    pages.step("pump_1", {"action": "start", "minutes": 200})
+    with pytest.raises(WebError, match="already"):
+        pages.step("pump_1", {"action": "start", "minutes": 10})
+    pages.close()
+
+
+def test_nothing_is_learnt_of_a_machine_in_alarm(make: MakePages) -> None:
+    pages, teacher = make()
+    teacher.why_not = "pump_1 is in alarm"
+    with pytest.raises(WebError, match="in alarm"):
+        pages.step("pump_1", {"action": "start"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "start", "minutes": 0},
+        {"action": "start", "minutes": "ten"},
+        {"action": "start", "minutes": True},
+        {"action": "start", "minutes": 1e9},
+        {"action": "start", "state": "../x"},
+        {"action": "start", "state": 7},
+        {"action": "explode"},
+        {},
+    ],
+)
+def test_nonsense_is_refused(make: MakePages, body: dict[str, object]) -> None:
+    pages, teacher = make()
+    with pytest.raises(WebError):
+        pages.step("pump_1", body)
+    assert teacher.saved == []
+
+
+def test_a_machine_that_nobody_hears_is_named(make: MakePages) -> None:
+    pages, _ = make()
+    with pytest.raises(WebError, match="heard by no channel"):
+        pages.step("fan_9", {"action": "start"})
+
+
+def test_a_disk_that_refuses_is_told(make: MakePages) -> None:
+    pages, teacher = make()
+    teacher.disk_full = True
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    _until(pages, "learnt")
+    with pytest.raises(WebError, match="no room"):
+        pages.step("pump_1", {"action": "accept"})
+
+
+def test_a_verdict_that_nobody_takes_is_forgotten(make: MakePages) -> None:
+    now_s = 0.0
+    pages, teacher = make(lambda: now_s)
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    _until(pages, "learnt")
+    now_s = 1000.0
+    _until(pages, None)
+    assert teacher.left == 1
