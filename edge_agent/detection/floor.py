@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from edge_agent.detection import statistics
+from edge_agent.detection.detector import TrainingSet
 from edge_agent.detection.features import BANDS
 from edge_agent.detection.gaussian import GaussianDetector
 
@@ -13,4 +14,10 @@ class FloorDetector(GaussianDetector):
     name: ClassVar[str] = "floor"
     dimensions: ClassVar[int] = BANDS
     min_frames: ClassVar[int] = 32
+    usual_scatter: ClassVar[float] = 2.5
     statistic = staticmethod(statistics.floor)
+
+    @classmethod
+    def relevance(cls, training: TrainingSet) -> float:
+        """Always all: where other sounds are about, it is the one to listen to."""
+        return 1.0

@@ -14,7 +14,7 @@ from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
 
 MAX_STATES = 16
-_NOISE_WINDOWS = 16
+_NOISE_WINDOWS = 6
 _PRECISION_BITS = np.float32
 
 
@@ -25,12 +25,14 @@ class GaussianDetector(Detector):
 
     The centre is the machine's own (a trimmed mean per state); the covariance is the type's, blended with the
     machine's own scatter as clips arrive, plus the scatter that faint noise would cause. Subclasses say what is
-    measured.
+    measured, and by how much it may differ between a machine's clips (`usual_scatter`, root mean square over
+    dimensions) before it tells less of the machine than of the sounds about it.
     """
 
     dimensions: ClassVar[int]
     min_frames: ClassVar[int] = 1
     aligns_level: ClassVar[bool] = True
+    usual_scatter: ClassVar[float] = np.inf
 
     def __init__(self, centres: NDArray[np.float32], precision: FloatArray) -> None:
         self.centres = centres
@@ -43,23 +45,33 @@ class GaussianDetector(Detector):
         """What is measured of a window, `[dimensions]`."""
 
     @classmethod
+    def steadiness(cls, training: TrainingSet) -> float:
+        """How alike the machine's clips are: 1 up to the usual scatter, then falling with its square."""
+        usable = cls._usable(training)
+        spare = len(usable.windows) - len(np.unique(usable.states)) if usable else 0
+        if usable is None or spare <= 0:
+            return 1.0
+        _, residuals = cls._centred(cls._values(usable), usable.states)
+        scatter = float(np.sqrt((residuals**2).sum() / (spare * cls.dimensions)))
+        return min(1.0, (cls.usual_scatter / scatter) ** 2) if scatter > 0 else 1.0
+
+    @classmethod
+    def relevance(cls, training: TrainingSet) -> float:
+        """Less where what is measured differs from clip to clip more than is usual of machines in quiet places."""
+        return cls.steadiness(training)
+
+    @classmethod
     def fit(cls, training: TrainingSet, prior: DetectorPrior, rng: np.random.Generator) -> Self | None:
         """Centre per state from the machine, covariance from the type and the machine."""
-        usable = np.array([window.frames >= cls.min_frames for window in training.windows])
-        if not usable.any():
+        usable = cls._usable(training)
+        if usable is None:
             return None
-        if not usable.all():
-            training = training.subset(usable)
-        values = np.array([cls.statistic(window.log_mel_db) for window in training.windows])
-        states = int(training.states.max()) + 1
-        centres = np.array(
-            [centre_of(values[training.states == state], align=cls.aligns_level) for state in range(states)]
-        )
-        residuals = residuals_of(values, centres[training.states], align=cls.aligns_level)
-        covariance = blend(prior.covariance, prior.strength, residuals, spent=states)
+        values = cls._values(usable)
+        centres, residuals = cls._centred(values, usable.states)
+        covariance = blend(prior.covariance, prior.strength, residuals, spent=len(centres))
         if prior.noise_weight > 0:
             chosen = rng.permutation(len(values))[:_NOISE_WINDOWS]
-            windows = [training.windows[i].log_mel_db for i in chosen]
+            windows = [usable.windows[i].log_mel_db for i in chosen]
             scatter = noise_scatter(windows, cls.statistic, rng, align=cls.aligns_level)
             covariance = covariance + prior.noise_weight * scatter
         precision = np.linalg.inv(shrink(covariance, prior.shrinkage))
@@ -113,6 +125,22 @@ class GaussianDetector(Detector):
         if not 1 <= len(centres) <= MAX_STATES:
             raise DetectionError(f"profile: {cls.name} has {len(centres)} states; 1 to {MAX_STATES} are possible")
         return cls._from_parts(centres, packed.astype(_PRECISION_BITS))
+
+    @classmethod
+    def _usable(cls, training: TrainingSet) -> TrainingSet | None:
+        long_enough = np.array([window.frames >= cls.min_frames for window in training.windows])
+        return training.subset(long_enough) if long_enough.any() else None
+
+    @classmethod
+    def _values(cls, training: TrainingSet) -> FloatArray:
+        return np.array([cls.statistic(window.log_mel_db) for window in training.windows])
+
+    @classmethod
+    def _centred(cls, values: FloatArray, states: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Centre of each state, and the deviations from them."""
+        align = cls.aligns_level
+        centres = np.array([centre_of(values[states == state], align=align) for state in range(int(states.max()) + 1)])
+        return centres, residuals_of(values, centres[states], align=align)
 
     @classmethod
     def _from_parts(cls, centres: NDArray[np.float32], packed: NDArray[np.float32]) -> Self:

@@ -7,6 +7,7 @@ from edge_agent.detection.detector import Detector
 from edge_agent.detection.embedding import EmbeddingDetector
 from edge_agent.detection.floor import FloorDetector
 from edge_agent.detection.reconstruction import ReconstructionDetector
+from edge_agent.detection.relief import ReliefDetector
 from edge_agent.detection.shape import ShapeDetector
 from edge_agent.detection.texture import TextureDetector
 from edge_agent.detection.transient import TransientDetector
@@ -20,6 +21,7 @@ DETECTORS: Mapping[str, type[Detector]] = MappingProxyType(
             EmbeddingDetector,
             TextureDetector,
             FloorDetector,
+            ReliefDetector,
             ReconstructionDetector,
         )
     }

@@ -16,4 +16,5 @@ class ShapeDetector(GaussianDetector):
 
     name: ClassVar[str] = "shape"
     dimensions: ClassVar[int] = BANDS
+    usual_scatter: ClassVar[float] = 2.5
     statistic = staticmethod(statistics.spectrum)

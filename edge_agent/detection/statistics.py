@@ -16,6 +16,8 @@ RANK_DECAYS = (1.0, 0.98, 0.9, 0.5)
 _SMALLEST_FLUX_DB = 0.02
 _FLOOR_BLOCK = 4
 _FLOOR_SHARE = 0.4
+RELIEF_BANDS = BANDS // 2
+_RELIEF_NEIGHBOURS = 8
 
 
 def _group_means(groups: int) -> NDArray[np.float32]:
@@ -24,7 +26,20 @@ def _group_means(groups: int) -> NDArray[np.float32]:
     return np.kron(np.eye(groups), np.full((size, 1), 1.0 / size)).astype(np.float32)
 
 
+def _above_neighbours(neighbours: int) -> NDArray[np.float64]:
+    """`[BANDS, RELIEF_BANDS]`: the product with it is the upper bands less the mean of those about each.
+
+    Beyond the last band the last one is repeated.
+    """
+    means = np.zeros((BANDS, BANDS))
+    for band in range(BANDS):
+        for other in range(band - neighbours, band + neighbours + 1):
+            means[min(max(other, 0), BANDS - 1), band] += 1.0 / (2 * neighbours + 1)
+    return np.asarray((np.eye(BANDS) - means)[:, BANDS - RELIEF_BANDS :])
+
+
 _COARSE = _group_means(COARSE_BANDS)
+_RELIEF = _above_neighbours(_RELIEF_NEIGHBOURS)
 
 
 def spectrum(log_mel_db: NDArray[np.float32]) -> FloatArray:
@@ -66,6 +81,21 @@ def floor(log_mel_db: NDArray[np.float32]) -> FloatArray:
     levels = np.ascontiguousarray(levels.T)
     levels.partition(quietest - 1, axis=1)
     return np.asarray(levels[:, :quietest].mean(axis=1, dtype=np.float64))
+
+
+def relief(log_mel_db: NDArray[np.float32]) -> FloatArray:
+    """How the upper bands stand out of the bands about them, in the quiet moments.
+
+    Sound from elsewhere is mostly low and its spectrum smooth: above 2 kHz, less the mean over 17 neighbouring bands,
+    little of it is left, while whines, whistles and gear lines of the machine stay.
+
+    Args:
+        log_mel_db: `[frames, 128]`, dB, at least four frames.
+
+    Returns:
+        `[64]`, dB, of the upper half of the bands.
+    """
+    return np.asarray(floor(log_mel_db) @ _RELIEF)
 
 
 def texture(log_mel_db: NDArray[np.float32]) -> FloatArray:

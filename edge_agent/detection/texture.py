@@ -14,6 +14,7 @@ class TextureDetector(GaussianDetector):
     dimensions: ClassVar[int] = statistics.COARSE_BANDS
     min_frames: ClassVar[int] = 8
     aligns_level: ClassVar[bool] = False
+    usual_scatter: ClassVar[float] = 0.15
     statistic = staticmethod(statistics.texture)
 
     @staticmethod

@@ -18,16 +18,21 @@ class TransientDetector(GaussianDetector):
     name: ClassVar[str] = "transient"
     dimensions: ClassVar[int] = len(statistics.RANK_DECAYS) * statistics.COARSE_BANDS
     min_frames: ClassVar[int] = 8
+    usual_scatter: ClassVar[float] = 2.5
     statistic = staticmethod(statistics.transient)
 
     @classmethod
     def relevance(cls, training: TrainingSet) -> float:
-        """None for machines as steady as noise, all for impulsive ones: on a steady sound the ranks are mere chance."""
+        """None for machines as steady as noise, all for impulsive ones: on a steady sound the ranks are mere chance.
+
+        A machine's own knocks resemble each other; where the loudest moments differ, they are of passing sounds.
+        """
         usable = [window.log_mel_db for window in training.windows if window.frames >= cls.min_frames]
         if not usable:
             return 0.0
         usual_db = float(np.median([statistics.impulsiveness_db(frames) for frames in usable]))
-        return float(np.clip((usual_db - STEADY_DB) / (IMPULSIVE_DB - STEADY_DB), 0.0, 1.0))
+        impulsive = float(np.clip((usual_db - STEADY_DB) / (IMPULSIVE_DB - STEADY_DB), 0.0, 1.0))
+        return impulsive * cls.steadiness(training) if impulsive else 0.0
 
     @staticmethod
     def kept_dimensions(kept: FloatArray) -> FloatArray:

@@ -144,6 +144,39 @@ def test_ranks_matter_on_impulsive_machines_only() -> None:
     assert transient.relevance(valve) > 0.5
 
 
+def amid_other_sounds(count: int = 10) -> TrainingSet:
+    """A machine's windows, each with another smooth spectrum of other sounds over it."""
+    rng = np.random.default_rng(5)
+    bands = np.linspace(-1.0, 1.0, 128)
+    changes = [
+        rng.normal(0, 4) * bands + rng.normal(0, 4) * bands**2 + rng.normal(0, 4) * bands**3 for _ in range(count)
+    ]
+    windows = tuple(sounds.window(k, change_db=change) for k, change in enumerate(changes))
+    return TrainingSet(windows, np.arange(count), np.zeros(count, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("name", "quiet", "least", "most"),
+    [("shape", 1.0, 0.05, 0.9), ("floor", 1.0, 1.0, 1.0), ("relief", 0.0, 0.1, 0.95), ("texture", 1.0, 1.0, 1.0)],
+)
+def test_amid_other_sounds_the_relief_speaks_for_the_shape(name: str, quiet: float, least: float, most: float) -> None:
+    relevance = DETECTORS[name].relevance
+    assert relevance(training()) == quiet
+    assert least <= relevance(amid_other_sounds()) <= most
+
+
+def test_a_whine_stands_out_of_a_smooth_sound() -> None:
+    def found(change: np.ndarray) -> float:
+        detector = DETECTORS["relief"].fit(
+            amid_other_sounds(), sounds.prior(relief=1.0).of("relief"), np.random.default_rng(0)
+        )
+        assert detector is not None
+        return score(detector, sounds.window(300, change_db=change))
+
+    whine = np.where(np.arange(128) == 100, 9.0, 0.0)
+    assert found(whine) > 3.0 * found(np.linspace(-9.0, 9.0, 128))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_to_look_at_is_no_score(name: str, detectors: dict[str, Detector]) -> None:
     empty = WindowFeatures(

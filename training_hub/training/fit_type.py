@@ -14,6 +14,7 @@ from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.floor import FloorDetector
 from edge_agent.detection.gaussian import GaussianDetector
 from edge_agent.detection.prior import DetectorPrior, TypePrior
+from edge_agent.detection.relief import ReliefDetector
 from edge_agent.detection.shape import ShapeDetector
 from edge_agent.detection.texture import TextureDetector
 from edge_agent.detection.transient import TransientDetector
@@ -30,11 +31,14 @@ GENERIC_STRENGTH = 0.1
 WEIGHTS = {
     ShapeDetector.name: 1.0,
     FloorDetector.name: 2.0,
+    ReliefDetector.name: 1.0,
     TextureDetector.name: 1.0,
     TransientDetector.name: 1.0,
     EmbeddingDetector.name: 0.5,
 }
-_GAUSSIAN: tuple[type[GaussianDetector], ...] = (ShapeDetector, FloorDetector, TextureDetector, TransientDetector)
+_GAUSSIAN: tuple[type[GaussianDetector], ...] = (
+    ShapeDetector, FloorDetector, ReliefDetector, TextureDetector, TransientDetector,
+)  # fmt: skip
 _MAX_SHRINKAGE = 0.3
 _SPREAD_CLIPS = 10
 _SPREAD_DRAWS = 5
