@@ -14,7 +14,7 @@ from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
 
 MAX_STATES = 16
-_NOISE_WINDOWS = 6
+_NOISE_WINDOWS = 8
 _PRECISION_BITS = np.float32
 
 
