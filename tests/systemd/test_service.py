@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.delivery.payload_codec import unpack
 from tests.systemd.machine import Machine
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("systemd")]
@@ -81,7 +82,7 @@ class Service:
                 shutil.copy(source, tmp_path / name)
         with sqlite3.connect(tmp_path / "outbox.db") as db:
             rows = db.execute("SELECT payload FROM outbox WHERE topic LIKE '%/machine/fan_1/result' ORDER BY seq")
-            events = [json.loads(payload) for (payload,) in rows]
+            events = [json.loads(unpack(payload)) for (payload,) in rows]
         for path in tmp_path.glob("outbox.db*"):
             path.unlink()
         return events
