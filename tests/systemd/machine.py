@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -97,7 +98,8 @@ class Machine:
         """Switch it off and forget it."""
         if self._nspawn is not None:
             if self._init:
-                os.kill(self._init, signal.SIGRTMIN + 4)
+                with contextlib.suppress(ProcessLookupError):  # it went down by itself, or never came up
+                    os.kill(self._init, signal.SIGRTMIN + 4)
             try:
                 self._nspawn.wait(20)
             except subprocess.TimeoutExpired:
