@@ -63,9 +63,11 @@ def stamps_by_arrival(section: SourceSection) -> bool:
     return isinstance(section, MicrophoneSection | StreamSection) or section.speed == 1.0
 
 
-def in_real_time(settings: AgentSettings) -> bool:
-    """Whether every source is heard at the pace of time; where one is not, how late its events are means nothing."""
-    return all(stamps_by_arrival(section) for section in settings.source)
+def timely_machines(settings: AgentSettings) -> frozenset[str]:
+    """Machines that are heard at the pace of time alone: how late their events are means something."""
+    return frozenset(
+        channel.machine for section in settings.source if stamps_by_arrival(section) for channel in section.channel
+    )
 
 
 def _microphone(section: MicrophoneSection) -> Source:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.readings import delivery_reading, outbox_reading
-from edge_agent.agent.sources import in_real_time
+from edge_agent.agent.sources import timely_machines
 from edge_agent.agent.wiring import mqtt_settings, outbox_limits
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.config.settings import AgentSettings
+from edge_agent.config.source import AUTO
 from edge_agent.delivery.errors import Failure
 from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import Message, MessageFactory
@@ -62,7 +63,7 @@ class Uplink:
         self._clock = clock
         self._mqtt = mqtt_settings(settings, environ)
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
-        self._watch = DeliveryWatch(metrics, health, clock, timely=in_real_time(settings))
+        self._watch = DeliveryWatch(metrics, health, clock, timely=self._timely_topics(settings))
         self._mailbox: Mailbox | None = None
         self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
         self._publisher = self._make_publisher()
@@ -82,7 +83,10 @@ class Uplink:
 
     def follow(self, settings: AgentSettings) -> None:
         """Other sources are heard from now on."""
-        self._watch.timely = in_real_time(settings)
+        self._watch.timely = self._timely_topics(settings)
+
+    def _timely_topics(self, settings: AgentSettings) -> frozenset[str]:
+        return frozenset(self._topics.machine_result(machine) for machine in timely_machines(settings) - {AUTO})
 
     def listen(self, mailbox: Mailbox) -> None:
         """Take what is published to the gateway, from the next connection on."""
@@ -130,9 +134,16 @@ class Uplink:
 
 
 class DeliveryWatch:
-    """What the publisher tells, into metrics and health; on the publisher's thread."""
+    """What the publisher tells, into metrics and health; on the publisher's thread.
 
-    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock, *, timely: bool) -> None:
+    Args:
+        metrics: What is counted.
+        health: Told whether the broker is reached.
+        clock: For delays.
+        timely: Topics of results whose delay means something: of machines that are heard at the pace of time.
+    """
+
+    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock, *, timely: frozenset[str]) -> None:
         self.timely = timely
         self._metrics = metrics
         self._health = health
@@ -140,9 +151,9 @@ class DeliveryWatch:
         self._refused: str | None = None
 
     def published(self, message: Message, *, replayed: bool) -> None:
-        """An event was acknowledged; how late it is counts where it is new and was heard in real time."""
+        """An event was acknowledged; how late a result is counts where it is new and was heard in real time."""
         now_ns = self._clock.wall_ns()
-        if self.timely and not replayed:
+        if not replayed and message.topic in self.timely:
             self._metrics.published((now_ns - message.occurred_ns) / NS_PER_S)
         self.beat()
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.agent.sources import in_real_time, is_live, source_opener, stamps_by_arrival
+from edge_agent.agent.sources import is_live, source_opener, stamps_by_arrival, timely_machines
 from edge_agent.capture.source import Source, SourceError
+from edge_agent.config.machine import MachineSection
 from edge_agent.config.secret import SecretFile
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ChannelSection, MicrophoneSection, SimulatedSection, StreamSection
@@ -51,9 +52,12 @@ def test_microphone_is_asked_for_every_channel_up_to_the_highest_that_is_heard()
     assert (source.channels, source.rate_hz) == (4, 48_000)
 
 
-@pytest.mark.parametrize(("speeds", "timely"), [((), True), ((1.0,), True), ((0.5,), False), ((1.0, 50.0), False)])
-def test_how_late_events_are_means_something_only_where_all_is_heard_in_real_time(
-    speeds: tuple[float, ...], timely: bool
-) -> None:
-    sources = [SimulatedSection(id=f"m{k}", kind="simulated", speed=s, channel=HEARD) for k, s in enumerate(speeds)]
-    assert in_real_time(AgentSettings(source=tuple(sources))) is timely
+def test_only_machines_heard_at_the_pace_of_time_have_delays_that_mean_something() -> None:
+    def heard(source: str, machine: str, speed: float) -> SimulatedSection:
+        channel = (ChannelSection(index=0, machine=machine),)
+        return SimulatedSection(id=source, kind="simulated", speed=speed, channel=channel)
+
+    sources = (heard("s1", "now", 1.0), heard("s2", "fast", 50.0))
+    machines = tuple(MachineSection(id=name) for name in ("now", "fast"))
+    assert timely_machines(AgentSettings(machine=machines, source=sources)) == {"now"}
+    assert timely_machines(AgentSettings()) == frozenset()

@@ -24,7 +24,7 @@ def test_the_delay_of_an_event_is_observed_where_it_means_something(
     health.register(SINK, Kind.SINK, now_s=0.0)
     message = samples.result_message()
     clock = SystemClock(lambda: 0, lambda: message.occurred_ns + 2 * NS_PER_S)
-    watch = DeliveryWatch(Metrics(registry), health, clock, timely=timely)
+    watch = DeliveryWatch(Metrics(registry), health, clock, timely=frozenset({message.topic} if timely else ()))
     watch.published(message, replayed=replayed)
     assert registry.get_sample_value("edge_agent_publish_latency_seconds_count") == observed
     assert registry.get_sample_value("edge_agent_publish_latency_seconds_sum") == 2.0 * observed

@@ -55,6 +55,8 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         + '[[source]]\nid = "sim"\nkind = "simulated"\nspeed = 50.0\n'
         + '[[source.channel]]\nmachine = "fan_1"\ncalibration_db = 94.0\n'
         + source("any", "auto", plant.film, 100.0)
+        + '[[machine]]\nid = "pump_2"\ntype = "pump"\n'
+        + source("slow", "pump_2", plant.film, 1.0, loop=True)
         + '[[machine]]\nid = "fan_2"\n'
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
         + "[alarms]\nfault_on_s = 1\n"

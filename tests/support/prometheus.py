@@ -66,6 +66,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as response:
                 return dict(json.load(response)["data"])
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it is starting
+                return {"resultType": "vector", "result": []}
             raise ValueError(f"{arguments}: {error.read().decode()}") from error
         except OSError:
             return {"resultType": "vector", "result": []}
