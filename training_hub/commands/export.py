@@ -58,13 +58,17 @@ def _export_run(arguments: argparse.Namespace) -> int:
     from training_hub.training.simulated import SimulationPlan  # noqa: PLC0415
     from training_hub.training.splits import split  # noqa: PLC0415
 
-    mix = Mix(RunRecord.read(arguments.run_dir).mix)
-    recordings = load_recordings(mix, FeatureCache(arguments.cache), data=arguments.data, plan=SimulationPlan())
+    record = RunRecord.read(arguments.run_dir)
+    cache = FeatureCache(arguments.cache)
+    recordings = load_recordings(
+        Mix(record.mix), cache, data=arguments.data, plan=SimulationPlan(), unseen_types=record.unseen_types
+    )
     bundle = export_bundle(
         arguments.run_dir,
         arguments.out,
         BundleName(arguments.name, arguments.version, arguments.description or _DESCRIPTION),
         split(recordings)[1],
+        cache=cache,
         types_from=arguments.types_from,
         replace=arguments.replace,
     )

@@ -12,9 +12,16 @@ HELP = "train an encoder; run it again with the same arguments to go on after an
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--mix", choices=("clean", "all"), default="clean", help="`all` is for measuring, not shipping")
+    parser.add_argument(
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="a recorded machine type to evaluate on; repeat",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the run's directory")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=12.0, help="time to spend")
+    parser.add_argument("--minutes", type=float, default=45.0, help="time to spend")
     parser.add_argument("--steps", type=int, default=0, help="number of steps instead, for exact repetition")
     add_data_arguments(parser)
 
@@ -33,9 +40,22 @@ def run(arguments: argparse.Namespace) -> int:
     from training_hub.training.trainer import Trainer  # noqa: PLC0415
 
     console = Console(stderr=True)
-    plan = TrainingPlan(mix=Mix(arguments.mix), seed=arguments.seed, minutes=arguments.minutes, steps=arguments.steps)
+    plan = TrainingPlan(
+        mix=Mix(arguments.mix),
+        unseen_types=tuple(sorted(set(arguments.leave_out))),
+        seed=arguments.seed,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+    )
     cache = FeatureCache(arguments.cache)
-    recordings = load_recordings(plan.mix, cache, data=arguments.data, plan=SimulationPlan(), progress=console.print)
+    recordings = load_recordings(
+        plan.mix,
+        cache,
+        data=arguments.data,
+        plan=SimulationPlan(),
+        unseen_types=plan.unseen_types,
+        progress=console.print,
+    )
     data = build_training_set(recordings, cache.settings)
     trainer = Trainer(plan, data, arguments.out, settings=cache.settings)
     labels = len(data.labels)

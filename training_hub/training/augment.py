@@ -19,6 +19,7 @@ class AugmentSettings:
         eq_db: Standard deviation of the first term of a random smooth equaliser curve (position, microphone).
         noise_chance: How often background is added.
         snr_db: Range of the signal-to-noise ratio, uniform in dB.
+        background_chance: How often a patch is nothing but background.
         mixup_chance: How often two machines are mixed.
         mask_chance: How often a band of frequencies, and of time, is blanked.
         mask_bands: Widest blanked band, mel bands.
@@ -29,8 +30,9 @@ class AugmentSettings:
 
     eq_db: float = 1.5
     noise_chance: float = 0.6
-    snr_db: tuple[float, float] = (-6.0, 24.0)
-    mixup_chance: float = 0.5
+    snr_db: tuple[float, float] = (-6.0, 30.0)
+    background_chance: float = 0.08
+    mixup_chance: float = 0.3
     mask_chance: float = 0.3
     mask_bands: int = 12
     mask_frames: int = 10
@@ -47,12 +49,16 @@ class Batch:
         classes: `[n]`, the machine and condition that is louder or alone.
         partners: `[n]`, what is mixed in; equal to `classes` where nothing is.
         weights: `[n]`, share of `classes` in the mix, 1.0 where it is alone.
+        clean: `[n, frames, bands]`, dB, the machines alone: before noise and blanking.
+        background: `[n]`, where no machine is heard at all, whatever the classes say.
     """
 
     patches: torch.Tensor
     classes: torch.Tensor
     partners: torch.Tensor
     weights: torch.Tensor
+    clean: torch.Tensor
+    background: torch.Tensor
 
 
 def augment(
@@ -80,18 +86,20 @@ def augment(
     weights = torch.where(draw.uniform() < settings.mixup_chance, 0.5 + 0.5 * draw.uniform(), 1.0)
     power = weights[:, None, None] * power + (1.0 - weights)[:, None, None] * power[order]
     partners = torch.where(weights < 1.0, classes[order], classes)
+    clean = 10.0 * torch.log10(power + 10.0 ** (-settings.floor_db / 10.0))
     # background at a random ratio, equalised by itself, then the floor of the microphone
     unwanted = _power(_relative(noise) + _eq_curves(draw, bands, 2.0 * settings.eq_db))
     unwanted = unwanted / unwanted.mean((1, 2), keepdim=True)
     low, high = settings.snr_db
     ratio = _power(-(low + (high - low) * draw.uniform())) * (draw.uniform() < settings.noise_chance)
-    power += ratio[:, None, None] * unwanted
+    background = draw.uniform() < settings.background_chance
+    power = torch.where(background[:, None, None], unwanted, power + ratio[:, None, None] * unwanted)
     power += _power(settings.gain_db * draw.normal() - settings.floor_db)[:, None, None]
     changed = 10.0 * torch.log10(power)
     level = changed.mean((1, 2), keepdim=True)
     blank = _stripe(draw, bands, settings.mask_bands, settings.mask_chance)[:, None, :]
     blank = blank | _stripe(draw, frames, settings.mask_frames, settings.mask_chance)[:, :, None]
-    return Batch(torch.where(blank, level, changed), classes, partners, weights)
+    return Batch(torch.where(blank, level, changed), classes, partners, weights, clean, background)
 
 
 class _Draw:

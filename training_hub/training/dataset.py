@@ -1,6 +1,6 @@
 """The two mixes of training data, as arrays that a training step can draw from without a file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ from training_hub.training.feature_cache import FeatureCache
 from training_hub.training.recorded import load_recorded
 from training_hub.training.recording import Recording
 from training_hub.training.simulated import SimulationPlan, simulate_recordings
-from training_hub.training.splits import split
+from training_hub.training.splits import split, teaches_background
 
 
 class Mix(StrEnum):
@@ -75,6 +75,7 @@ def load_recordings(
     *,
     data: Path | None,
     plan: SimulationPlan,
+    unseen_types: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Recording]:
     """Every recording of a mix.
@@ -84,12 +85,19 @@ def load_recordings(
         cache: Where features are kept.
         data: Directory with a `manifest.csv`; None trains on simulated machines alone.
         plan: How much to simulate.
+        unseen_types: Machine types that stay unseen, to be evaluated on. Of recorded background every second group
+            stays unseen too (`splits.teaches_background`).
         progress: Told what is being done.
     """
     recordings = simulate_recordings(plan, cache, progress)
     if data is not None:
-        recorded = load_recorded(data / "manifest.csv", cache, clean_only=mix is Mix.CLEAN)
-        progress(f"read {len(recorded)} recordings from {data.name}")
+        found = load_recorded(data / "manifest.csv", cache, clean_only=mix is Mix.CLEAN)
+        recorded = [
+            r
+            for r in found
+            if r.machine_type not in unseen_types and (not r.is_background or teaches_background(r.group))
+        ]
+        progress(f"read {len(found)} recordings from {data.name}, {len(found) - len(recorded)} of them left unseen")
         recordings += recorded
     return recordings
 

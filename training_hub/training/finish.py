@@ -18,11 +18,12 @@ def finish_run(trainer: Trainer, data: TrainingSet) -> RunRecord:
 
     labels = len(data.labels)
     model = build_keras_net(trainer.architecture, labels)
-    model.set_weights(trainer.net.keras_weights())
+    model.set_weights(trainer.averaged.keras_weights())
     model.save(trainer.directory / KERAS_MODEL)
     write_representative(trainer.directory, trainer.representative(_REPRESENTATIVE_PATCHES))
     record = RunRecord(
         mix=trainer.plan.mix.value,
+        unseen_types=trainer.plan.unseen_types,
         seed=trainer.plan.seed,
         steps=trainer.step,
         minutes=round(trainer.spent_s / 60.0, 1),

@@ -1,4 +1,4 @@
-"""The angular loss that shapes the embedding."""
+"""The losses that shape embedding and logits."""
 
 import math
 
@@ -36,16 +36,36 @@ class SubCentreArcFace:
         self._scale = max(math.sqrt(2.0) * math.log(max(2, labels * centres - 1)), 4.0)
         self._margin = margin
 
-    def loss(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Cross entropy `[n]` of the labels under the margin."""
+    def loss(self, embeddings: torch.Tensor, labels: torch.Tensor, easing: float = 1.0) -> torch.Tensor:
+        """Cross entropy `[n]` of the labels under the margin.
+
+        Args:
+            embeddings: `[n, size]`.
+            labels: `[n]`.
+            easing: Share of the margin, 0 to 1: one that grows lets a hard task begin.
+        """
+        margin = easing * self._margin
         normalize = torch.nn.functional.normalize
         cosine = (normalize(embeddings) @ normalize(self.weight).T).view(-1, *self._shape).amax(2)
         target = cosine.gather(1, labels[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
         # past pi - margin the cosine would rise again; ArcFace's usual linear continuation
         shifted = torch.where(
-            target > math.cos(math.pi - self._margin),
-            torch.cos(torch.acos(target) + self._margin),
-            target - math.sin(self._margin) * self._margin,
+            target > math.cos(math.pi - margin),
+            torch.cos(torch.acos(target) + margin),
+            target - math.sin(margin) * margin,
         )
         logits = self._scale * cosine.scatter(1, labels[:, None], shifted)
         return torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
+def known_loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Cross entropy `[n]` of the labels with label smoothing."""
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
+
+def unknown_loss(logits: torch.Tensor) -> torch.Tensor:
+    """Cross entropy `[n]` against no label more than another: what is no known machine shall be called none.
+
+    D. Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
+    """
+    return -torch.nn.functional.log_softmax(logits, 1).mean(1)

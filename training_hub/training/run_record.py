@@ -16,6 +16,7 @@ class RunRecord(BaseModel):
 
     Attributes:
         mix: Which data.
+        unseen_types: Recorded machine types that were left out.
         seed: Of the run.
         steps: Steps done.
         minutes: Time they took.
@@ -30,6 +31,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     mix: str
+    unseen_types: tuple[str, ...] = ()
     seed: int
     steps: int
     minutes: float

@@ -1,5 +1,6 @@
 """One training run: reproducible from its seed, resumable after a kill."""
 
+import copy
 import math
 import os
 import time
@@ -16,12 +17,14 @@ from training_hub.training.architecture import Architecture
 from training_hub.training.augment import AugmentSettings, Batch, augment
 from training_hub.training.checkpoint import load_checkpoint, save_checkpoint
 from training_hub.training.dataset import TrainingSet, held_out_patches
-from training_hub.training.heads import SubCentreArcFace
+from training_hub.training.description import Describer
+from training_hub.training.heads import SubCentreArcFace, known_loss, unknown_loss
 from training_hub.training.history import HistoryPoint, append, read, rewrite
 from training_hub.training.normalisation import measure_input, standardised
 from training_hub.training.plan import TrainingPlan
 from training_hub.training.sampler import Sampler
 from training_hub.training.torch_net import TorchNet
+from training_hub.training.weight_average import average_weights
 
 _WARM_STEPS = 20  # kernels are chosen and caches filled; the first steps take up to ten times as long
 _MEASURED_STEPS = 40
@@ -29,6 +32,8 @@ _REPORT_EVERY = 50
 _TEST_EVERY = 500
 _CHECKPOINT_EVERY_S = 60.0
 _WARM_UP = 0.04
+# until the number of steps is known, warm-up and margin grow as in an hour's run on two cores
+_STEPS_UNKNOWN = 25_000
 _TEST_PATCHES = 4096
 # Real machines are few beside simulated ones, and matter more.
 _RECORDED_WEIGHT = 4.0
@@ -76,6 +81,8 @@ class Trainer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
         self.net = TorchNet(self.architecture, len(data.labels), self._device)
+        self.averaged = copy.deepcopy(self.net)
+        self.averaged.module.requires_grad_(False)
         self._class_labels = torch.from_numpy(data.class_labels).to(self._device)
         self._head = SubCentreArcFace(
             len(data.class_labels),
@@ -84,13 +91,21 @@ class Trainer:
             device=self._device,
             margin=plan.margin,
         )
-        self._all = torch.nn.ModuleDict({"net": self.net.module})
-        self._all.register_parameter("head", self._head.weight)
-        self._optimiser = torch.optim.AdamW(self._all.parameters(), lr=1e-9, weight_decay=plan.weight_decay)
         patch_frames = (settings or SignalSettings()).patch_frames
         self._patches = Sampler(data.train, patch_frames, self._device, _label_weights(data))
         self._noise = Sampler(data.noise, patch_frames, self._device)
-        self.input: InputSpec = measure_input(torch.cat([self._batch(-2 - k).patches for k in range(8)]))
+        first = [self._batch(-2 - k) for k in range(8)]
+        self.input: InputSpec = measure_input(torch.cat([batch.patches for batch in first]))
+        self._describer = Describer(
+            self.architecture.embedding,
+            torch.cat([batch.clean for batch in first]),
+            generator=self._generator(-50),
+        )
+        self._all = torch.nn.ModuleDict({"net": self.net.module, "averaged": self.averaged.module})
+        self._all.register_parameter("head", self._head.weight)
+        self._all.register_parameter("describer", self._describer.weight)
+        self._trained = [*self.net.module.parameters(), self._head.weight, self._describer.weight]
+        self._optimiser = torch.optim.AdamW(self._trained, lr=1e-9, weight_decay=plan.weight_decay)
         self._test = self._test_tensors(data, settings or SignalSettings())
         self.step, self.steps, self.spent_s = 0, plan.steps, 0.0
         restored = load_checkpoint(directory, self._all, self._optimiser)
@@ -137,17 +152,16 @@ class Trainer:
         return np.concatenate(parts)[:count, ..., None]
 
     def test_accuracy(self) -> float:
-        """Share of held-out patches whose machine the float net recognises; NaN without any."""
+        """Share of held-out patches whose machine the averaged float net recognises; NaN without any."""
         patches, labels = self._test
         if not len(labels):
             return math.nan
-        self.net.module.eval()
+        self.averaged.module.eval()
         with torch.inference_mode():
             hits = sum(
-                int((self.net(part.to(self._device))[1].argmax(1).cpu() == label).sum())
+                int((self.averaged(part.to(self._device))[1].argmax(1).cpu() == label).sum())
                 for part, label in zip(patches.split(512), labels.split(512), strict=True)
             )
-        self.net.module.train()
         return hits / len(labels)
 
     def _train_step(self) -> tuple[float, float, float]:
@@ -158,22 +172,25 @@ class Trainer:
         loss = self._loss(embeddings, logits, batch)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._all.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(self._trained, 5.0)
         self._optimiser.step()
+        average_weights(self.averaged.module, self.net.module, self.step, self.plan.averaging)
         self.step += 1
-        plain = batch.weights == 1.0
+        plain = (batch.weights == 1.0) & ~batch.background
         hits = (logits.detach().argmax(1) == self._class_labels[batch.classes]) & plain
         return float(loss.detach()), float(hits.sum()), float(plain.sum())
 
     def _loss(self, embeddings: torch.Tensor, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        def one(classes: torch.Tensor) -> torch.Tensor:
-            labels, share = self._class_labels[classes], self.plan.angular_weight
-            plain = torch.nn.functional.cross_entropy(
-                logits, labels, reduction="none", label_smoothing=self.plan.label_smoothing
-            )
-            return (1.0 - share) * plain + share * self._head.loss(embeddings, classes)
+        easing = self._share_of_run(self.plan.margin_growth)
 
-        return (batch.weights * one(batch.classes) + (1.0 - batch.weights) * one(batch.partners)).mean()
+        def one(classes: torch.Tensor) -> torch.Tensor:
+            known = known_loss(logits, self._class_labels[classes], self.plan.label_smoothing)
+            angular = self._head.loss(embeddings, classes, easing)
+            return (1.0 - self.plan.angular_weight) * known + self.plan.angular_weight * angular
+
+        machines = batch.weights * one(batch.classes) + (1.0 - batch.weights) * one(batch.partners)
+        machines = machines + self.plan.description_weight * self._describer.loss(embeddings, batch.clean)
+        return torch.where(batch.background, self.plan.background_weight * unknown_loss(logits), machines).mean()
 
     def _batch(self, step: int) -> Batch:
         """The batch of a step: it depends on the seed and the step alone, so a resumed run sees what it would have."""
@@ -186,9 +203,12 @@ class Trainer:
         seed = int(np.random.SeedSequence([self.plan.seed, step + 1_000_000]).generate_state(1, np.uint64)[0] >> 1)
         return torch.Generator().manual_seed(seed)
 
+    def _share_of_run(self, part: float) -> float:
+        """How far the first `part` of the run has passed, 0 to 1."""
+        return min(1.0, (self.step + 1) / max(1.0, part * (self.steps or _STEPS_UNKNOWN)))
+
     def _learning_rate(self) -> float:
-        # until the number of steps is known the warm-up is as long as for an hour's run on two cores
-        steps = self.steps or 25_000
+        steps = self.steps or _STEPS_UNKNOWN
         warm = max(1.0, _WARM_UP * steps)
         if self.step < warm:
             return self.plan.learning_rate * (self.step + 1) / warm

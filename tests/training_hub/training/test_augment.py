@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from training_hub.training.augment import AugmentSettings, augment  # noqa: E402  # after the skip
-from training_hub.training.heads import SubCentreArcFace  # noqa: E402
+from training_hub.training.heads import SubCentreArcFace, unknown_loss  # noqa: E402
 
 pytestmark = pytest.mark.train
 
-OFF = AugmentSettings(eq_db=0, noise_chance=0, mixup_chance=0, mask_chance=0, gain_db=0, floor_db=200)
+OFF = AugmentSettings(
+    eq_db=0, noise_chance=0, background_chance=0, mixup_chance=0, mask_chance=0, gain_db=0, floor_db=200
+)
 
 
 def batch(n: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -45,8 +49,6 @@ def test_silence_and_extremes_stay_finite(level_db: float) -> None:
 
 def test_the_signal_to_noise_ratio_is_the_one_asked_for() -> None:
     patches, labels, noise = batch()
-    from dataclasses import replace
-
     noisy = augment(patches, labels, noise, generator(), replace(OFF, noise_chance=1.0, snr_db=(10.0, 10.0)))
     clean = augment(patches, labels, noise, generator(), OFF)
     power = (10 ** (noisy.patches.double() / 10)).mean((1, 2)) / (10 ** (clean.patches.double() / 10)).mean((1, 2))
@@ -55,17 +57,26 @@ def test_the_signal_to_noise_ratio_is_the_one_asked_for() -> None:
 
 def test_mixup_names_both_machines_and_the_louder_first() -> None:
     patches, labels, noise = batch()
-    from dataclasses import replace
-
     mixed = augment(patches, labels, noise, generator(), replace(OFF, mixup_chance=1.0))
     assert ((mixed.weights >= 0.5) & (mixed.weights <= 1)).all()
     assert (mixed.partners != mixed.classes).any()
 
 
+def test_background_alone_holds_nothing_of_the_machine() -> None:
+    patches, labels, noise = batch()
+    alone = augment(patches, labels, noise, generator(), replace(OFF, background_chance=1.0))
+    assert alone.background.all()
+    offset = alone.patches - noise
+    torch.testing.assert_close(offset, offset[:, :1, :1].expand_as(offset), atol=2e-3, rtol=0)
+
+
+def test_background_is_best_called_nothing_in_particular() -> None:
+    sure, torn = torch.tensor([[9.0, 0.0, 0.0]]), torch.zeros(1, 3)
+    assert unknown_loss(torn) < unknown_loss(sure)
+
+
 def test_masks_blank_whole_bands_and_frames() -> None:
     patches, labels, noise = batch()
-    from dataclasses import replace
-
     masked = augment(patches, labels, noise, generator(), replace(OFF, mask_chance=1.0)).patches
     level = masked.mean((1, 2), keepdim=True)
     assert ((masked - level).abs() < 2).all(1).any(1).float().mean() > 0.5  # a band that is flat over all frames
@@ -82,6 +93,16 @@ def test_the_margin_makes_the_task_harder() -> None:
     ]
     assert losses == sorted(losses)
     assert losses[0] < losses[2]
+
+
+def test_no_easing_is_the_whole_margin_and_all_of_it_none() -> None:
+    embeddings, labels = torch.randn(32, 16, generator=generator()), torch.arange(32) % 4
+    wide, none = (
+        SubCentreArcFace(4, 16, generator=generator(), device=torch.device("cpu"), margin=margin)
+        for margin in (0.5, 0.0)
+    )
+    torch.testing.assert_close(wide.loss(embeddings, labels, easing=0.0), none.loss(embeddings, labels))
+    assert (wide.loss(embeddings, labels, easing=1.0) > wide.loss(embeddings, labels, easing=0.5)).all()
 
 
 def test_the_angular_loss_does_not_see_the_embeddings_length() -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from edge_agent.signal.settings import SignalSettings
 from training_hub.training.dataset import Mix, TrainingSet, build_training_set, held_out_patches, load_recordings
@@ -9,8 +10,19 @@ from training_hub.training.errors import TrainingError
 from training_hub.training.feature_cache import FeatureCache
 from training_hub.training.recording import Recording
 from training_hub.training.simulated import SimulationPlan
+from training_hub.training.simulated_noise import NoisePlan
+from training_hub.training.splits import teaches_background
 
-SMALL = SimulationPlan(machines_per_type=1, recordings=2, recording_s=3.0, idle_every=2, noises=2)
+SMALL = SimulationPlan(
+    machines_per_type=1,
+    recordings=2,
+    recording_s=3.0,
+    idle_every=2,
+    faulty=1,
+    siblings=1,
+    sibling_recordings=1,
+    noise=NoisePlan(coloured=1, events=1, strangers_per_type=1),
+)
 
 
 def test_labels_are_sorted_and_background_is_none(training_set: TrainingSet) -> None:
@@ -58,7 +70,7 @@ def test_simulated_machines_alone_make_a_training_set(tmp_path: Path) -> None:
     recordings = load_recordings(Mix.CLEAN, cache, data=None, plan=SMALL)
     data = build_training_set(recordings, cache.settings)
     assert len(data.labels) == 7
-    assert {r.condition for r in recordings} > {"normal", "state_idle", "background", "fault_imbalance"}
+    assert {r.condition for r in recordings} > {"normal", "state_idle", "background", "fault_imbalance", "sibling_0"}
     assert len(data.class_labels) > 7
     assert {source.name for source in data.sources} == {"simulated machines and noise"}
     again = load_recordings(Mix.CLEAN, FeatureCache(tmp_path / "other"), data=None, plan=SMALL)
@@ -70,3 +82,18 @@ def test_held_out_patches_lie_on_the_agents_grid(recordings: list[Recording]) ->
     patches = held_out_patches(recordings[0], SignalSettings())
     np.testing.assert_array_equal(patches[1], recordings[0].log_mel_db[32:96].astype(np.float32))
     assert len(patches) == 2
+
+
+def test_left_out_types_and_every_second_background_stay_unseen(tmp_path: Path) -> None:
+    rows = [("hum", "fan", "fan_1", "normal"), ("buzz", "drone", "drone_1", "normal")]
+    rows += [(f"rain_{k}", "background", "rain", "background") for k in range(6)]
+    for k, (name, *_) in enumerate(rows):
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(k).normal(0, 0.1, 40_000), 16_000)
+    lines = [f"{name}.wav,{kind},{machine},{condition},{name},none stated" for name, kind, machine, condition in rows]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,machine_type,machine_id,condition,group,licence", *lines]))
+    cache = FeatureCache(tmp_path / "cache")
+    found = load_recordings(Mix.ALL, cache, data=tmp_path, plan=SMALL, unseen_types=("drone",))
+    names = {r.group for r in found if r.licence == "none stated"}
+    taught = {f"rain_{k}" for k in range(6) if teaches_background(f"rain_{k}")}
+    assert names == {"hum", *taught}
+    assert 0 < len(taught) < 6
