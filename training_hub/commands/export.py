@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="0.1.0")
     parser.add_argument("--description")
     parser.add_argument("--types-from", type=Path, help="a bundle whose machine types are taken over")
+    parser.add_argument("--notes", type=Path, metavar="FILE", help="Markdown for the end of the model card")
     parser.add_argument("--replace", action="store_true", help="replace an existing bundle")
     parser.add_argument("--licence", default="not stated", help="with --tflite: the model's licence")
     add_data_arguments(parser)
@@ -70,9 +71,19 @@ def _export_run(arguments: argparse.Namespace) -> int:
         split(recordings)[1],
         cache=cache,
         types_from=arguments.types_from,
+        notes=_read_notes(arguments.notes),
         replace=arguments.replace,
     )
     for result in bundle.manifest.results:
         print(f"{result.name}: {result.value:g} {result.unit} ({result.on})")
     print(f"{arguments.out}: {bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.sha256}")
     return 0
+
+
+def _read_notes(path: Path | None) -> str:
+    from training_hub.training.errors import TrainingError  # noqa: PLC0415  # quick --help
+
+    try:
+        return path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: {error}; give a Markdown file") from error

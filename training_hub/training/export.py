@@ -55,6 +55,7 @@ def export_bundle(
     *,
     cache: FeatureCache | None = None,
     types_from: Path | None = None,
+    notes: str = "",
     replace: bool = False,
 ) -> Bundle:
     """Convert, measure and write a run's encoder as a bundle; nothing is written to `out` before it verifies.
@@ -67,6 +68,7 @@ def export_bundle(
         cache: Where features of simulated machines are kept; with it weak faults of machines that no run saw are
             measured as well.
         types_from: A bundle whose machine types are taken over.
+        notes: Markdown for the end of the model card.
         replace: Whether `out` may be replaced.
 
     Raises:
@@ -97,7 +99,7 @@ def export_bundle(
         manifest = draft_manifest(encoder, called, settings, record.labels, training=training, results=results)
         expected = golden.compute(golden_audio(settings), manifest, encoder)
         write_npz(root / "golden.npz", golden.to_arrays(expected))
-        (root / "MODEL_CARD.md").write_text(write_model_card(manifest))
+        (root / "MODEL_CARD.md").write_text(write_model_card(manifest, notes))
         write_manifest(root, manifest)
         load_bundle(root)
         if out.exists():

@@ -32,6 +32,7 @@ _TEMPERATURES = tuple(float(t) for t in np.geomspace(0.3, 3.0, 25))
 _CONFIDENCES = tuple(float(c) for c in np.arange(0.2, 0.95, 0.05).round(2))
 _COSINES = tuple(float(c) for c in np.arange(0.0, 0.95, 0.05).round(2))
 _PREFIX = "identity, "
+UNKNOWN_SHARE = 0.88
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +97,16 @@ def fit_temperature(logits: NDArray[np.float64], wanted: NDArray[np.int64]) -> f
 
 
 def fit(
-    labels: Sequence[str], types: Sequence[str], learn: Sequence[HeardRecording], choose: Sequence[HeardRecording]
+    labels: Sequence[str],
+    types: Sequence[str],
+    learn: Sequence[HeardRecording],
+    choose: Sequence[HeardRecording],
+    unknown: float = UNKNOWN_SHARE,
 ) -> IdentityCalibration:
     """Centres from `learn`, temperature and limits from `choose`, which holds known machines and others.
 
-    The limits give the best mean of recall and rejection; of equals, the lower ones.
+    The limits answer `unknown` to at least the share `unknown` of what was never heard, and name the most of what was;
+    of equals, the lower ones.
 
     Raises:
         TrainingError: Either lacks what is needed.
@@ -123,12 +129,16 @@ def fit(
         np.array([place[item.recording.machine_id] for item in known], np.int64),
     )
 
-    def quality(limits: tuple[float, float]) -> float:
+    def judged(limits: tuple[float, float]) -> Rates:
         candidate = IdentityCalibration(temperature, limits[0], centres, owners, limits[1])
-        found = rates(Identifier(tuple(labels), candidate, tuple(types)), type_of, choose)
-        return found.recall + found.unknown
+        return rates(Identifier(tuple(labels), candidate, tuple(types)), type_of, choose)
 
-    confidence, cosine = max(product(_CONFIDENCES, _COSINES), key=quality)
+    # known recordings are few and strangers many: the limits come from the strangers, the known only choose among them
+    found = {limits: judged(limits) for limits in product(_CONFIDENCES, _COSINES)}
+    strict = [limits for limits, rate in found.items() if rate.unknown >= unknown]
+    if not strict:
+        raise TrainingError(f"no limit answers `unknown` to {unknown:.0%} of what was never heard; ask for less")
+    confidence, cosine = max(strict, key=lambda limits: (found[limits].recall, -limits[0], -limits[1]))
     return IdentityCalibration(temperature, confidence, centres, owners, cosine)
 
 

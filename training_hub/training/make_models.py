@@ -15,13 +15,14 @@ from training_hub.commands._paths import DATA_VARIABLE
 from training_hub.training.generic_prior import add_generic
 
 BUNDLE = Path("models/default")
+NOTES = Path("models/default-notes.md")
 SEED = 1
-STEPS = 1828
-VERSION = "0.2.0"
+STEPS = 2600
+VERSION = "0.3.0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, then replace the bundle, keeping its machine types; fit the generic one if it has none."""
+    """Train, then replace the bundle: encoder, identities and the generic type, which hangs on the encoder."""
     parser = argparse.ArgumentParser(description="train and export models/default")
     parser.add_argument("--run", type=Path, default=Path("runs/default"), help="where the run is kept")
     parser.add_argument("--out", type=Path, default=BUNDLE, help="the bundle")
@@ -33,15 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status:
         return status
     export = ["export", "--run", str(arguments.run), "--out", str(arguments.out), "--version", arguments.version]
-    if (arguments.out / "manifest.json").exists():
-        export += ["--replace", "--types-from", str(arguments.out)]
+    export += ["--notes", str(NOTES)] if NOTES.exists() else []
+    export += ["--replace"] if (arguments.out / "manifest.json").exists() else []
     status = hub(export)
-    if status == 0 and not (arguments.out / "types" / "generic.npz").exists():
-        data = os.environ.get(DATA_VARIABLE)
-        manifest = Path(data) / "manifest.csv" if data else None
-        print(f"generic prior from {manifest or 'simulated machines'}", file=sys.stderr)
-        add_generic(arguments.out, manifest)
-    return status
+    if status:
+        return status
+    data = os.environ.get(DATA_VARIABLE)
+    manifest = Path(data) / "manifest.csv" if data else None
+    print(f"generic prior from {manifest or 'simulated machines'}", file=sys.stderr)
+    add_generic(arguments.out, manifest)
+    return 0
 
 
 if __name__ == "__main__":

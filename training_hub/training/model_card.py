@@ -1,4 +1,4 @@
-"""MODEL_CARD.md, written from the manifest: no figure in it is typed by hand.
+"""MODEL_CARD.md, written from the manifest, with what was measured elsewhere in notes at its end.
 
 Sections after M. Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019).
 """
@@ -24,8 +24,8 @@ _LIMITS = """\
 """
 
 
-def write_model_card(manifest: Manifest) -> str:
-    """The text of MODEL_CARD.md."""
+def write_model_card(manifest: Manifest, notes: str = "") -> str:
+    """The text of MODEL_CARD.md; `notes`, in Markdown, stand at its end."""
     parts = [f"# {manifest.name} {manifest.version}", manifest.description, "## Use", _USE, "## Results"]
     parts.append(
         "\n".join(
@@ -47,7 +47,7 @@ def write_model_card(manifest: Manifest) -> str:
         )
     kinds = Counter(label.machine_type for label in manifest.labels)
     parts += ["## Machines it knows", ", ".join(f"{n} x {kind}" for kind, n in sorted(kinds.items()))]
-    parts += ["## Limits", _LIMITS, "## Licence", manifest.licence]
+    parts += ["## Limits", _LIMITS, "## Licence", manifest.licence, notes]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 

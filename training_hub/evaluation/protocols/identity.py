@@ -66,8 +66,8 @@ def _unheard(clips: Sequence[EvalClip]) -> list[EvalClip]:
 
 def _name(evaluation: Evaluation, identifier: Identifier, clip: EvalClip, types: dict[str, str]) -> str:
     """The type that the clip's first window is said to be of."""
-    logits = evaluation.listener.hear(clip).windows[0].features.logits
-    identity = identifier.identify(logits)
+    features = evaluation.listener.hear(clip).windows[0].features
+    identity = identifier.identify(features.logits, features.embeddings)
     return UNKNOWN if identity is None or identity.label == UNKNOWN else types[identity.label]
 
 
