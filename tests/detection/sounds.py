@@ -61,7 +61,7 @@ def recording(seed: int, machine: int = 0, *, windows: int = 1, gain_db: float =
 
 def prior(**weights: float) -> TypePrior:
     """A prior that knows the tilt, as a fit on other machines of the type would."""
-    chosen = weights or {"shape": 1.0, "floor": 1.0, "relief": 1.0, "texture": 1.0, "transient": 1.0, "embedding": 0.5}
+    chosen = weights or {"shape": 1.0, "floor": 1.0, "texture": 1.0, "transient": 1.0, "embedding": 0.5}
     tilt = np.linspace(-1.0, 1.0, 128)
     of_spectra = np.outer(tilt, tilt) + 0.06 * np.eye(128)
     covariances = {"shape": of_spectra, "floor": of_spectra, "texture": 4e-4 * np.eye(16)}
