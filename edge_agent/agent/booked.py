@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from edge_agent.capture.ledger import LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.reasons import Lost, Skipped
-from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, SampleTap, WindowShape
 from edge_agent.signal.settings import SignalSettings
 
 
@@ -18,10 +18,18 @@ class BookedChannel:
         shape: Window and hop.
         rate_hz: Native rate of the source.
         ledger: The channel's books; they may be older than the stream.
+        tap: Shown every sample after resampling.
     """
 
-    def __init__(self, settings: SignalSettings, shape: WindowShape, rate_hz: int, ledger: SampleLedger) -> None:
-        self.stream = ChannelStream(settings, shape, rate_hz)
+    def __init__(
+        self,
+        settings: SignalSettings,
+        shape: WindowShape,
+        rate_hz: int,
+        ledger: SampleLedger,
+        tap: SampleTap | None = None,
+    ) -> None:
+        self.stream = ChannelStream(settings, shape, rate_hz, tap)
         self._ledger = ledger
 
     def push(self, samples: NDArray[np.float32], first_sample: int, gap_reason: Lost = Lost.GAP) -> None:

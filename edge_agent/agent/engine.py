@@ -12,7 +12,7 @@ from edge_agent.capture.clock import Clock, SampleClock
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.source import Block
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.settings import SignalSettings
@@ -114,6 +114,8 @@ class Engine:
         sources: What is heard, by source.
         clock: For the stamps.
         on_stage: Told how many seconds of computing each run of a stage took: `features`, `encode`, `score`.
+        tap: Asked for each channel that begins to be heard, by source, index and native rate; shown its
+            samples at 16 kHz.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Engine:
         sources: Mapping[str, SourcePlan],
         clock: Clock,
         on_stage: Callable[[str, float], None] = lambda stage, seconds: None,
+        tap: Callable[[str, int, int], SampleTap | None] = lambda source, channel, rate_hz: None,
     ) -> None:
         self._analyser = analyser
         self._settings = settings
@@ -134,6 +137,7 @@ class Engine:
         self._policy = policy
         self._clock = clock
         self._on_stage = on_stage
+        self._tap = tap
         self._rest = Skipped.TAIL
         self._sources = {source_id: _Source(plan) for source_id, plan in sources.items()}
         self._ledgers = {
@@ -240,7 +244,8 @@ class Engine:
             former.plan = plan
             return former
         books = self._ledgers[source_id, plan.index]
-        return _Channel(plan, BookedChannel(self._settings, self._shape, source.rate_hz, books))
+        tap = self._tap(source_id, plan.index, source.rate_hz)
+        return _Channel(plan, BookedChannel(self._settings, self._shape, source.rate_hz, books, tap))
 
     def _push(self, source: _Source, block: Block) -> None:
         if source.plan.stamped_by_arrival and source.clock is not None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.ledger import LedgerSnapshot
+from edge_agent.clips.writer import WriterStats
 from edge_agent.delivery.errors import Failure
 from edge_agent.delivery.mqtt import PublisherStats
 from edge_agent.delivery.outbox import OutboxStats
-from edge_agent.observe.readings import Counts, DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import ClipsReading, Counts, DeliveryReading, LedgerReading, OutboxReading
 
 
 def ledger_readings(snapshots: Iterable[LedgerSnapshot]) -> list[LedgerReading]:
@@ -58,3 +59,19 @@ def delivery_reading(stats: PublisherStats) -> DeliveryReading:
 def _by_reason(counts: Mapping[Failure, int]) -> Counts:
     """Every reason, at 0 from the start: `increase()` does not see the first step of a series that begins with it."""
     return tuple((failure.value, counts.get(failure, 0)) for failure in Failure)
+
+
+def clips_reading(stats: WriterStats, ring_bytes: int) -> ClipsReading:
+    """What became of clips, and what lies on the disk."""
+    store = stats.store
+    return ClipsReading(
+        stored=() if store is None else tuple((reason, clips) for reason, clips, _ in store.clips),
+        stored_bytes=() if store is None else tuple((reason, size) for reason, _, size in store.clips),
+        kept=() if store is None else store.kept,
+        dropped=stats.dropped,
+        removed=() if store is None else store.removed,
+        errors=() if store is None else store.failures,
+        verdicts=stats.verdicts,
+        ring_bytes=ring_bytes,
+        waiting_bytes=stats.waiting_bytes,
+    )

@@ -15,6 +15,7 @@ from edge_agent.clips.prepare import Keep, prepare
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
 from edge_agent.clips.screen import SpeechScreen
+from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore, StoreStats
 from edge_agent.speech.errors import SpeechError
 
@@ -56,6 +57,7 @@ class ClipWriter:
         keep: What of the sound.
         queue: Where clips wait.
         on_state: Told in words what is wrong with the disk, once per change; an empty text: nothing is.
+        on_kept: Told of every clip that is on the disk, on the writer's thread.
         clock_s: Monotonic seconds.
     """
 
@@ -67,6 +69,7 @@ class ClipWriter:
         keep: Keep,
         queue: ClipQueue,
         on_state: Callable[[str], None] = lambda detail: None,
+        on_kept: Callable[[Sidecar], None] = lambda sidecar: None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_store = open_store
@@ -74,6 +77,7 @@ class ClipWriter:
         self._keep = keep
         self._queue = queue
         self._on_state = on_state
+        self._on_kept = on_kept
         self._clock_s = clock_s
         self._store: ClipStore | None = None
         self._screen: SpeechScreen | None = None
@@ -104,6 +108,11 @@ class ClipWriter:
         """Why a clip was not kept; None where it was, still waits, or is long forgotten."""
         with self._lock:
             return self._outcomes.get(clip_id)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     def stop(self, within_s: float = 10.0) -> None:
         """Write what waits, for some seconds at most, and free the store."""
@@ -160,7 +169,7 @@ class ClipWriter:
             self.dropped(job.clip_id, job.wish.reason, Dropped.IO_ERROR)
             return
         try:
-            self._store.put(prepared.sidecar, prepared.payload, prepared.picture)
+            sidecar = self._store.put(prepared.sidecar, prepared.payload, prepared.picture)
         except ClipError as error:
             why = Dropped.QUOTA if error.failure is None else Dropped(error.failure.value)
             self.dropped(job.clip_id, job.wish.reason, why)
@@ -168,6 +177,7 @@ class ClipWriter:
         else:
             self._remember(job.clip_id, None)
             self._tell("")
+            self._on_kept(sidecar)
 
     def _ready(self) -> None:
         """Open what is not open yet; what fails is tried again later."""

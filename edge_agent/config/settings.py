@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.alarms import AlarmsSection
 from edge_agent.config.base import InconsistencyError, Location
+from edge_agent.config.clips import ClipsSection
 from edge_agent.config.detection import DetectionSection
 from edge_agent.config.http import HttpSection
 from edge_agent.config.log import LogSection
@@ -40,6 +41,9 @@ class AgentSettings(BaseSettings):
     model: ModelSection = Field(default=ModelSection(), description="The bundle that listens.")
     detection: DetectionSection = Field(default=DetectionSection(), description="When windows become an alarm.")
     alarms: AlarmsSection = Field(default=AlarmsSection(), description="How alarms behave once they are raised.")
+    clips: ClipsSection = Field(
+        default=ClipsSection(), description="Which sound is kept on this gateway, and how much of it."
+    )
     mqtt: MqttSection = Field(default=MqttSection(), description="The broker that events go to.")
     http: HttpSection = Field(default=HttpSection(), description="Metrics, health and the gateway's page.")
     log: LogSection = Field(default=LogSection(), description="What is written to standard error.")

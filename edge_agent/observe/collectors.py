@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from edge_agent.observe.readings import Counts, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import (
+    ClipsReading,
+    Counts,
+    DeliveryReading,
+    IntakeReading,
+    LedgerReading,
+    OutboxReading,
+)
 
 
 class LedgerCollector(Collector):
@@ -138,6 +145,43 @@ class DeliveryCollector(Collector):
             refused.add_metric([operation, reason], number)
         yield refused
         yield _counters("edge_agent_mqtt_failed", "Failed attempts to connect or send.", "reason", reading.failed)
+
+    def describe(self) -> Iterable[Metric]:
+        """Names without reading."""
+        return ()
+
+
+class ClipsCollector(Collector):
+    """Kept sound."""
+
+    def __init__(self, read: Callable[[], ClipsReading]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """One reading."""
+        reading = self._read()
+        yield _gauges("edge_agent_clips_stored", "Clips on the disk, by why they are kept.", "reason", reading.stored)
+        yield _gauges("edge_agent_clips_stored_bytes", "Size of the clips on the disk.", "reason", reading.stored_bytes)
+        yield _counters("edge_agent_clips_kept", "Clips written, by why they are kept.", "reason", reading.kept)
+        dropped = CounterMetricFamily(
+            "edge_agent_clips_dropped", "Clips wanted for a reason and not kept, by cause.", labels=["reason", "cause"]
+        )
+        for reason, cause, number in reading.dropped:
+            dropped.add_metric([reason, cause], number)
+        yield dropped
+        yield _counters("edge_agent_clips_removed", "Clips that are gone again, by cause.", "cause", reading.removed)
+        yield _counters("edge_agent_clips_errors", "Operations that the disk refused.", "reason", reading.errors)
+        yield _counters(
+            "edge_agent_clips_screened", "What the speech screen said of clips.", "verdict", reading.verdicts
+        )
+        yield GaugeMetricFamily(
+            "edge_agent_clips_ring_bytes", "Memory of the last sound of all channels.", value=reading.ring_bytes
+        )
+        yield GaugeMetricFamily(
+            "edge_agent_clips_waiting_bytes",
+            "Memory of clips that wait to be written.",
+            value=reading.waiting_bytes,
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Names without reading."""

@@ -6,9 +6,15 @@ from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from edge_agent.observe.collectors import DeliveryCollector, IntakeCollector, LedgerCollector, OutboxCollector
+from edge_agent.observe.collectors import (
+    ClipsCollector,
+    DeliveryCollector,
+    IntakeCollector,
+    LedgerCollector,
+    OutboxCollector,
+)
 from edge_agent.observe.health import State
-from edge_agent.observe.readings import DeliveryReading, IntakeReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import ClipsReading, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
 
 MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
 """States of a window, as in the events."""
@@ -130,6 +136,10 @@ class Metrics:
     def watch_intake(self, read: Callable[[], IntakeReading]) -> None:
         """Show the way into the outbox."""
         self._registry.register(IntakeCollector(read))
+
+    def watch_clips(self, read: Callable[[], ClipsReading]) -> None:
+        """Show kept sound."""
+        self._registry.register(ClipsCollector(read))
 
     def started(self, *, version: str, python: str, wall_s: float) -> None:
         """The agent runs."""

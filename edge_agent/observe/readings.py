@@ -55,3 +55,18 @@ class DeliveryReading:
     refused: tuple[tuple[str, str, int], ...] = ()
     broker: int = 0
     failovers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsReading:
+    """Kept sound; `dropped` by the clip's reason and by why it was not kept, the rest by one name."""
+
+    stored: Counts
+    stored_bytes: Counts
+    kept: Counts
+    dropped: tuple[tuple[str, str, int], ...]
+    removed: Counts
+    errors: Counts
+    verdicts: Counts
+    ring_bytes: int
+    waiting_bytes: int

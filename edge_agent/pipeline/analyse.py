@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,15 +59,38 @@ class WindowShape:
     anew_after_s: float = math.inf
 
 
-class ChannelStream:
-    """One channel: native samples and gaps in; patches and closed windows wait here for the encoder."""
+class SampleTap(Protocol):
+    """Where the samples of a channel pass by at the rate of the signal contract, in order and without a hole."""
 
-    def __init__(self, settings: SignalSettings, shape: WindowShape, rate_hz: int) -> None:
+    def push(self, samples: FloatArray) -> None:
+        """The next samples `[n]`; they are the stream's own, to be read and not kept."""
+
+    def gap(self, count: int) -> None:
+        """So many samples were lost here."""
+
+    def end(self) -> None:
+        """The recording has ended."""
+
+
+class ChannelStream:
+    """One channel: native samples and gaps in; patches and closed windows wait here for the encoder.
+
+    Args:
+        settings: The signal contract.
+        shape: Window and hop.
+        rate_hz: Native rate.
+        tap: Shown every sample after resampling.
+    """
+
+    def __init__(
+        self, settings: SignalSettings, shape: WindowShape, rate_hz: int, tap: SampleTap | None = None
+    ) -> None:
         self.rate_hz = rate_hz
         self.settings = settings
         self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
         self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
         self._features = FeatureStream(settings, shape.window_s, shape.hop_s, shape.anew_after_s)
+        self._tap = tap
         self._position = 0
         self._encoded: dict[int, Encoded] = {}
         self._faults: dict[int, str] = {}
@@ -84,12 +108,14 @@ class ChannelStream:
             self._gap(first_sample)
         self._meter.push(samples)
         self._position += len(samples)
-        self._take(self._features.push(self._resampler.push(np.ascontiguousarray(samples))))
+        self._feed(self._resampler.push(np.ascontiguousarray(samples)))
 
     def finish(self) -> None:
         """The recording has ended: close its last, shorter window."""
-        self._take(self._features.push(self._flush()))
+        self._feed(self._flush())
         self._take(self._features.finish())
+        if self._tap is not None:
+            self._tap.end()
 
     def give(self, index: int, encoded: Encoded) -> None:
         """Take what the encoder made of patch `index`."""
@@ -135,15 +161,22 @@ class ChannelStream:
                     del kept[index]
 
     def _gap(self, resume_at: int) -> None:
-        self._take(self._features.push(self._flush()))
+        self._feed(self._flush())
         count = self._contract(resume_at) - self._features.position
         self._position = resume_at
+        if self._tap is not None:
+            self._tap.gap(count)
         self._take(self._features.gap(count))
         self._meter.skip(resume_at)
 
     def _flush(self) -> FloatArray:
         """What the resampler still holds, cut to the stream's clock: its filter may round the length up by a sample."""
         return self._resampler.flush()[: max(0, self._contract(self._position) - self._features.position)]
+
+    def _feed(self, samples: FloatArray) -> None:
+        if self._tap is not None:
+            self._tap.push(samples)
+        self._take(self._features.push(samples))
 
     def _take(self, items: Iterator[Patch] | Iterator[Window] | Iterator[Patch | Window]) -> None:
         for item in items:

@@ -31,8 +31,8 @@ class SetPlan:
     """
 
     utterances: int = 1_500
-    scenes: int = 400
-    patches: int = 30_000
+    scenes: int = 600
+    patches: int = 24_000
     seed: int = 1
 
 
@@ -60,7 +60,7 @@ def make_set(split: Split, plan: SetPlan, progress: Callable[[str], None] = lamb
     rng = np.random.default_rng([plan.seed, list(Split).index(split), 7])
     voices = [speak(utterance) for utterance in utterances(split, plan.utterances, plan.seed)]
     progress(f"{split}: {sum(map(len, voices)) / RATE_HZ / 60:.0f} minutes of {len(voices)} utterances")
-    scenes = [machine(rng, 20.0) if k % 2 else clatter(rng, 20.0) for k in range(plan.scenes)]
+    scenes = [machine(rng, 20.0) if k % 3 == 0 else clatter(rng, 20.0) for k in range(plan.scenes)]
     progress(f"{split}: {len(scenes)} scenes")
     patches = np.empty((plan.patches, PATCH_FRAMES, 128), np.float16)
     speech = np.zeros(plan.patches, np.bool_)

@@ -1,6 +1,7 @@
 """What the detector hears and what it takes for speech: figures on voices and machines it never met."""
 
 import csv
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ SNRS_DB = (0.0, 6.0, 12.0)
 FLITE_VOICES = ("kal16", "awb", "rms", "slt")
 """Voices cut from recordings of people (CMU Arctic and others): the nearest to people that a synthesiser comes."""
 
+_ESC_50_CLASS = re.compile(r"esc(\d\d)")
+_ESC_50 = ("animals", "nature", "people without words", "household", "engines, tools and town")
+"""Ten classes each (K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 2015)."""
 _SENTENCES = (
     "Please close the valve before you leave, and tell me when the pressure is down.",
     "I told him yesterday that the bearing on number four is getting loud again.",
@@ -77,7 +81,9 @@ def machine_clips(manifest: Path) -> Iterator[tuple[str, str, str, FloatArray]]:
             mono = np.ascontiguousarray(samples[:, 0])
             if rate_hz != RATE_HZ:
                 mono = np.asarray(soxr.resample(mono, rate_hz, RATE_HZ), np.float32)
-            kind = row["machine_type"] if row["machine_type"] != "background" else f"background_{row['machine_id']}"
+            kind = row["machine_type"]
+            if match := _ESC_50_CLASS.match(row["machine_id"]):
+                kind = f"background, {_ESC_50[int(match[1]) // 10]}"
             yield row["file"], kind, row["group"], mono
 
 

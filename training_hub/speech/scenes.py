@@ -100,7 +100,7 @@ def _ringing(rng: np.random.Generator, count: int) -> FloatArray:
     time_s = np.arange(length) / RATE_HZ
     ring = sum(rng.uniform(0.2, 1) * np.sin(2 * np.pi * hz * time_s + rng.uniform(0, 6)) for hz in modes_hz)
     ring = ring * np.exp(-time_s / decay_s)
-    for start in np.flatnonzero(rng.random(count) < rng.uniform(0.5, 9.0) / RATE_HZ):
+    for start in np.flatnonzero(rng.random(count) < rng.uniform(0.5, 9.0) / RATE_HZ).tolist():
         part = min(length, count - start)
         sound[start : start + part] += ring[:part] * rng.uniform(0.3, 1.0)
     return at_rms(sound.astype(np.float32), 1.0)
@@ -138,6 +138,43 @@ def _swell(rng: np.random.Generator, count: int) -> FloatArray:
     return at_rms(np.asarray(carrier * sway, np.float32), 1.0)
 
 
+def _rotors(rng: np.random.Generator, count: int) -> FloatArray:
+    """One to six rotors close in pitch that follow a throttle, with noise that swells along: drones, fans, grinders."""
+    throttle = 2 ** (rng.uniform(0.02, 0.5) * _wander(rng, count, rng.uniform(0.3, 9.0)))
+    pitch_hz, orders = 60.0 * 2 ** rng.uniform(0, 3), int(rng.integers(4, 40))
+    slope, sound = rng.uniform(0.0, 1.5), np.zeros(count)
+    weights = rng.uniform(0.1, 1.0, orders) * np.arange(1, orders + 1) ** -slope
+    for _ in range(int(rng.integers(1, 7))):
+        own = 2 ** (0.03 * rng.standard_normal() + 0.01 * _wander(rng, count, 4.0))
+        phase = 2 * np.pi * np.cumsum(pitch_hz * own * throttle) / RATE_HZ
+        top = min(orders, int(7500 / (pitch_hz * 1.6)))
+        sound += sum(weights[k - 1] * np.sin(k * phase + rng.uniform(0, 6)) for k in range(1, top + 1))
+    noise = coloured_noise(rng, count) * throttle ** rng.uniform(0, 5)
+    mix = at_rms(np.asarray(sound, np.float32), 1.0) + np.asarray(noise * 10 ** rng.uniform(-1.2, 0.5), np.float32)
+    return at_rms(np.asarray(mix * throttle ** rng.uniform(0, 3), np.float32), 1.0)
+
+
+def _strokes(rng: np.random.Generator, count: int) -> FloatArray:
+    """Noise in a moving band, to and fro: sawing, filing, brushing, a slide that squeals."""
+    time_s = np.arange(count) / RATE_HZ
+    beat = np.sin(2 * np.pi * rng.uniform(0.5, 6.0) * time_s + 0.3 * _wander(rng, count, 1.0))
+    loudness = np.abs(beat) ** rng.uniform(0.3, 3.0)
+    centre_hz = 400.0 * 2 ** (rng.uniform(0, 3.5) + rng.uniform(0, 1.0) * beat)
+    width_hz = rng.uniform(20.0, 1500.0)
+    # noise around a carrier: a low-pass of half the width, shifted to the centre
+    base = _wander(rng, count, width_hz) + 1j * _wander(rng, count, width_hz)
+    carrier = np.exp(2j * np.pi * np.cumsum(np.minimum(centre_hz, 7500.0)) / RATE_HZ)
+    return at_rms(np.asarray((base * carrier).real * loudness, np.float32), 1.0)
+
+
+def _wander(rng: np.random.Generator, count: int, cutoff_hz: float) -> NDArray[np.float64]:
+    """Slow noise of unit variance, nothing above a frequency."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum[np.fft.rfftfreq(count, 1 / RATE_HZ) > cutoff_hz] = 0.0
+    slow = np.fft.irfft(spectrum, count)
+    return np.asarray(slow / max(float(slow.std()), 1e-9), np.float64)
+
+
 def _envelope(rng: np.random.Generator, count: int, edges_s: NDArray[np.float64], length_s: float) -> FloatArray:
     """On for `length_s` from every edge, with soft ends."""
     gate = np.zeros(count, np.float32)
@@ -150,4 +187,6 @@ def _envelope(rng: np.random.Generator, count: int, edges_s: NDArray[np.float64]
     return np.fft.irfft(np.fft.rfft(gate, size) * np.fft.rfft(kernel, size), size)[:count].astype(np.float32)
 
 
-_CLATTER: tuple[Callable[[np.random.Generator, int], FloatArray], ...] = (_bursts, _ringing, _whine, _beeps, _swell)
+_CLATTER: tuple[Callable[[np.random.Generator, int], FloatArray], ...] = (
+    _bursts, _ringing, _whine, _beeps, _swell, _rotors, _rotors, _strokes,
+)  # fmt: skip

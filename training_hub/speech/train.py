@@ -36,9 +36,9 @@ from training_hub.speech.voices import Split
 
 VERSION = "0.1.0"
 OUT = Path("models/speech")
-STEPS = 3_000
+STEPS = 1_500
 BATCH = 128
-FALSE_ALARM_SHARE = 0.005
+FALSE_ALARM_SHARE = 0.01
 """Of patches without speech, of scenes that were not trained on: where the threshold is set."""
 
 
@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     share = options.patches / SetPlan().patches
     plan = SetPlan(
-        utterances=max(20, round(1_500 * share)),
-        scenes=max(20, round(400 * share)),
+        utterances=max(20, round(SetPlan().utterances * share)),
+        scenes=max(20, round(SetPlan().scenes * share)),
         patches=options.patches,
         seed=options.seed,
     )
