@@ -17,6 +17,7 @@ COMMANDS = {
     "profiles": "list, show and remove what commissioning learnt",
     "alarms": "list alarms and act on them",
     "models": "show and verify bundles",
+    "clips": "list, show, label, pin, export, delete and verify kept sound",
     "doctor": "check everything that the service needs and say what to do",
     "install-service": "make the agent a service of systemd",
     "demo": "watch a simulated pump fail",
@@ -79,6 +80,7 @@ def _parser(named: str | None) -> argparse.ArgumentParser:
 def _expected_errors() -> tuple[type[Exception], ...]:
     """The errors that name a thing and its mend; any other is a defect and keeps its traceback."""
     from edge_agent.capture.source import SourceError  # noqa: PLC0415  imported only once something went wrong
+    from edge_agent.clips.errors import ClipError  # noqa: PLC0415
     from edge_agent.commissioning.errors import ListenError  # noqa: PLC0415
     from edge_agent.config.problems import ConfigError  # noqa: PLC0415
     from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
@@ -88,10 +90,11 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from edge_agent.inference.errors import BundleError  # noqa: PLC0415
     from edge_agent.observe.errors import ObserveError  # noqa: PLC0415
     from edge_agent.signal.settings import SignalError  # noqa: PLC0415
+    from edge_agent.speech.errors import SpeechError  # noqa: PLC0415
 
     return (
         SourceError, ConfigError, SecretFileError, DeliveryError, DetectionError, CommandError, BundleError,
-        ListenError, ObserveError, SignalError, OSError,
+        ListenError, ObserveError, SignalError, SpeechError, ClipError, OSError,
     )  # fmt: skip
 
 

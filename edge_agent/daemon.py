@@ -15,6 +15,7 @@ from edge_agent.agent.commander import Asked
 from edge_agent.agent.control import Control
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
+from edge_agent.agent.keeping import ClipKeeping
 from edge_agent.agent.profiles import ProfileStore, ProfileWatch
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.reload import Changes, compare
@@ -57,7 +58,7 @@ from edge_agent.inference.bundle import load_bundle
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
-from edge_agent.pipeline.analyse import Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
 from edge_agent.web.alarms import AlarmPages
 from edge_agent.web.commission import CommissionPages
@@ -72,6 +73,7 @@ _log = logging.getLogger(__name__)
 SCORER = "scorer"
 _POLL_S = 0.5
 _RETRY_EVERY_S = 5.0
+_BEHIND_BLOCKS = 256  # more than a round takes: the scorer does not keep up, and clips are the first to give way
 _LEAST_UNSCORED_S = 60.0  # where a source is faster than time, a round takes 256 blocks before it scores any
 _PING_EVERY_S = 0.5
 
@@ -136,6 +138,7 @@ class Daemon:
             sources=source_plans(settings, self._roster),
             clock=self._clock,
             on_stage=self._metrics.stage_took,
+            tap=self._sample_tap,
         )
         self._metrics.watch_ledgers(lambda: ledger_readings(self._engine.ledgers()))
 
@@ -201,6 +204,19 @@ class Daemon:
             machines_of=machines_of(settings),
             trends=self._trends,
         )
+        self._clips: ClipKeeping | None = None
+        if settings.clips.enabled:
+            self._clips = ClipKeeping(
+                settings,
+                state_dir=state_dir,
+                bundle=reference,
+                new_id=ulids,
+                clock=self._clock,
+                metrics=self._metrics,
+                health=self._health,
+                behind=lambda: len(self._queue) > _BEHIND_BLOCKS,
+                alarms=self._alarms,
+            )
         self._crew = Crew(
             settings,
             queue=self._queue,
@@ -230,6 +246,8 @@ class Daemon:
             self._uplink.start()
         self._alarms.resume()
         self._control.start()
+        if self._clips is not None:
+            self._clips.start()
         self._crew.start()
         self._tap_server.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
@@ -268,9 +286,15 @@ class Daemon:
             self._notifier.watchdog()
 
     def _window(self, event: WindowEvent) -> None:
+        """A window is finished; the alarms come first, for a clip names its alarm."""
         self._reporter.window(event)
+        if self._clips is not None:
+            self._clips.window(event)
         self._tap_server.taps.window(event)
         self._frontage.board.window(seen_window(event))
+
+    def _sample_tap(self, source: str, channel: int, rate_hz: int) -> SampleTap | None:
+        return None if self._clips is None else self._clips.tap(source, channel, rate_hz)
 
     def _look_after(self) -> None:
         """What needs no haste."""
@@ -279,6 +303,8 @@ class Daemon:
         self._trends.keep(now_s=self._now_s())
         if changed := self._profile_watch.changed():
             self._take_profiles(changed)
+        if self._clips is not None:
+            self._clips.look_after()
         if self._uplink is not None:
             self._uplink.look_after()
         synced = self._clock.is_synced()
@@ -348,6 +374,8 @@ class Daemon:
         self._settings, self._roster = settings, machines
         self._trends.commissioned(machines.commissioned)
         self._reporter.hears(machines_of(settings))
+        if self._clips is not None:
+            self._clips.hears(settings, gone=changes.leaving)
         self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
@@ -366,8 +394,10 @@ class Daemon:
         self._queue.close()
         with self._reporter.together():
             for event in self._engine.stop():
-                self._reporter.window(event)
+                self._window(event)
         self._control.stop()
+        if self._clips is not None:
+            self._clips.stop()
         self._alarms.close()
         self._trends.save()
         if self._uplink is not None:

@@ -2,13 +2,15 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from edge_agent.agent.alarm_desk import AlarmDesk
 from edge_agent.agent.engine import WindowEvent
 from edge_agent.agent.readings import clips_reading
+from edge_agent.alarms.alarm import AlarmKey, Kind
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.index import ClipRow
@@ -24,7 +26,8 @@ from edge_agent.clips.writer import ClipWriter
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import MicrophoneSection, SourceSection, StreamSection
 from edge_agent.delivery.result import BundleRef
-from edge_agent.observe.health import Health, Kind
+from edge_agent.observe.health import Health
+from edge_agent.observe.health import Kind as Part
 from edge_agent.observe.metrics import Metrics
 from edge_agent.pipeline.listener import Heard
 from edge_agent.speech.detector import load_detector
@@ -47,7 +50,7 @@ class ClipKeeping:
         metrics: Watches all of it.
         health: Told whether the disk takes clips.
         behind: Whether the scorer is behind.
-        on_kept: Told on the writer's thread of every clip that is on the disk.
+        alarms: Tells the id of a machine's alarm, and is told which clips show it.
     """
 
     def __init__(
@@ -61,9 +64,11 @@ class ClipKeeping:
         metrics: Metrics,
         health: Health,
         behind: Callable[[], bool],
-        on_kept: Callable[[Sidecar], None] = lambda sidecar: None,
+        alarms: AlarmDesk,
     ) -> None:
         clips = settings.clips
+        self._alarms = alarms
+        self._shown: dict[str, tuple[str, str]] = {}
         self._clock = clock
         self._health = health
         self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
@@ -78,7 +83,7 @@ class ClipKeeping:
             keep=Keep(clips.keep),
             queue=queue,
             on_state=self._disk_changed,
-            on_kept=on_kept,
+            on_kept=self._on_disk,
         )
         self._recorder = ClipRecorder(
             KeepPolicy(_keep_limits(settings), self._history(), now_ns=clock.wall_ns()),
@@ -88,7 +93,7 @@ class ClipKeeping:
             draw=random.random,
             behind=behind,
         )
-        health.register(COMPONENT, Kind.OTHER, now_s=self._now_s())
+        health.register(COMPONENT, Part.OTHER, now_s=self._now_s())
         metrics.watch_queue(COMPONENT, queue.__len__)
         metrics.watch_clips(lambda: clips_reading(self._writer.stats(), self._recorder.ring_bytes))
 
@@ -97,8 +102,10 @@ class ClipKeeping:
         self._writer.start()
         self.look_after()
 
-    def hears(self, settings: AgentSettings) -> None:
-        """The sources and machines from now on."""
+    def hears(self, settings: AgentSettings, gone: Iterable[str] = ()) -> None:
+        """The sources and machines from now on; sources that are gone or begin anew leave no sound behind."""
+        for source in gone:
+            self._recorder.forget(source)
         self._site = (settings.agent.site, settings.agent.gateway)
         self._sections = {section.id: section for section in settings.source}
         self._types = {machine.id: machine.type for machine in settings.machine}
@@ -108,16 +115,8 @@ class ClipKeeping:
         self._rates[source] = rate_hz
         return self._recorder.tap(source, channel)
 
-    def window(self, event: WindowEvent, alarm: str | None) -> str | None:
-        """A window is finished.
-
-        Args:
-            event: The window.
-            alarm: Id of the machine's open alarm.
-
-        Returns:
-            The id of the clip that will show it; None where none is kept.
-        """
+    def window(self, event: WindowEvent) -> str | None:
+        """A window is finished, and the alarms know it; returns the id of the clip that will show it, if any."""
         heard = event.heard
         if heard is None or event.source_id not in self._sections:
             return None
@@ -125,6 +124,7 @@ class ClipKeeping:
         embeddings = window.features.embeddings
         embedding = embeddings.mean(axis=0, dtype=np.float32) if embeddings.size else None
         verdict = heard.verdict
+        alarm = self._alarms.alarm(AlarmKey(Kind.ANOMALY, heard.machine_id))
         return self._recorder.window(
             RecordedWindow(
                 heard=HeardWindow(
@@ -143,7 +143,7 @@ class ClipKeeping:
                 first_sample=round(window.start_s * SAMPLE_RATE_HZ),
                 samples=round(window.duration_s * SAMPLE_RATE_HZ),
                 log_mel_db=window.features.log_mel_db,
-                alarm=alarm,
+                alarm=alarm.id if alarm.active else None,
             )
         )
 
@@ -155,10 +155,6 @@ class ClipKeeping:
         """Why a clip that was promised is not kept; None where it was kept or is on its way."""
         return self._recorder.outcome(clip_id)
 
-    def forget(self, source: str) -> None:
-        """A source is heard no more."""
-        self._recorder.forget(source)
-
     def look_after(self) -> None:
         """A sign of life, while the writer has one."""
         if self._writer.alive:
@@ -168,6 +164,17 @@ class ClipKeeping:
         """Write what waits, for some seconds at most."""
         self._recorder.close()
         self._writer.stop()
+
+    def _on_disk(self, sidecar: Sidecar) -> None:
+        """An alarm names its first clip, what the machine sounded like before, and its newest one. Writer's thread."""
+        if sidecar.reason is not Reason.ALARM or sidecar.alarm is None:
+            return
+        episode, first = self._shown.get(sidecar.machine, ("", ""))
+        if episode != sidecar.alarm:
+            first = sidecar.id
+            self._shown[sidecar.machine] = (sidecar.alarm, first)
+        before = self._writer.latest(sidecar.machine, Reason.RANDOM)
+        self._alarms.clips_kept(sidecar.machine, sidecar.alarm, clip=first, before=before, after=sidecar.id)
 
     def _history(self) -> tuple[Kept, ...]:
         """What quotas and novelty go on from; nothing where the disk says no, as the writer tells."""

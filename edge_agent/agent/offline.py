@@ -124,7 +124,7 @@ class OfflineAnalyser:
         """
         if is_log_mel(path):
             for clip in LogMelClips(path):
-                window = self._analyser.clip(clip.log_mel_db, self._settings)
+                window = self._analyser.clip(clip.log_mel_db, self._settings, clip.first_frame)
                 rejected = self._policy.reject(window)
                 self.books.add_clip(window.duration_s, scored=rejected is None)
                 yield OfflineWindow(path, clip.index, 0, clip.machine_id, True, window, rejected)

@@ -27,8 +27,11 @@ MAX_MEMBERS: Final = 64
 MIN_DB, MAX_DB = -200.0, 200.0
 """What decibels can be; a power spectrogram that was not converted leaves this range."""
 
+MAX_FIRST_FRAME: Final = 1 << 48
+"""No stream is as long."""
+
 _LOG_MEL: Final = "log_mel_db"
-_LABELS: Final = ("machine_id", "anomalous", "name")
+_LABELS: Final = ("machine_id", "anomalous", "name", "first_frame")
 _T = TypeVar("_T")
 
 
@@ -42,6 +45,8 @@ class LogMelClip:
         name: Its name in the file, if it has one.
         machine_id: The machine it says it was recorded at, if it says so.
         anomalous: Its label, if it has one; for evaluation, never for scoring.
+        first_frame: Number of its first frame on the grid of the stream that it was cut from, so that the encoder is
+            shown the same patches; 0 for a recording of its own.
     """
 
     index: int
@@ -49,6 +54,7 @@ class LogMelClip:
     name: str | None = None
     machine_id: str | None = None
     anomalous: bool | None = None
+    first_frame: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class LogMelClips:
 
     Args:
         path: The file, with `log_mel_db` as float16, float32 or float64 and, if wanted, `machine_id` (text or
-            integers), `anomalous` (truth values) and `name` (text), each `[clips]`; other arrays are ignored.
+            integers), `anomalous` (truth values), `name` (text) and `first_frame` (integers: where the clip lay on its
+            stream's grid of frames), each `[clips]`; other arrays are ignored.
 
     Raises:
         InputError: The file is not such a file; nothing was handed out.
@@ -107,6 +114,7 @@ class LogMelClips:
                 name=self._names[index] if self._names else None,
                 machine_id=self._machine_ids[index] if self._machine_ids else None,
                 anomalous=bool(self._anomalous[index]) if self._anomalous is not None else None,
+                first_frame=int(self._first_frames[index]) if self._first_frames is not None else 0,
             )
 
     def _check(self) -> None:
@@ -121,6 +129,7 @@ class LogMelClips:
         self._machine_ids = self._texts(labels.get("machine_id"))
         self._names = self._texts(labels.get("name"))
         self._anomalous = self._truths(labels.get("anomalous"))
+        self._first_frames = self._positions(labels.get("first_frame"))
         for _ in self._read_clips():
             pass  # each is checked as it is read; at the end the archive checks its CRC
 
@@ -188,6 +197,14 @@ class LogMelClips:
         if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
             raise self._error(f"anomalous ({values.dtype}) is not true or false", "save it as bool")
         return values.astype(np.bool_)
+
+    def _positions(self, values: npt.NDArray[Any] | None) -> npt.NDArray[np.int64] | None:
+        if values is None:
+            return None
+        if values.dtype.kind not in "iu" or (values < 0).any() or (values > MAX_FIRST_FRAME).any():
+            what = f"first_frame ({values.dtype}) is no frame number from 0 to {MAX_FIRST_FRAME}"
+            raise self._error(what, "save it as int64, or leave it out")
+        return values.astype(np.int64)
 
     def _error(self, what: str, mend: str) -> InputError:
         return InputError(self.path, what, mend)

@@ -257,7 +257,7 @@ class ClipStore:
         wanted = max(over, short)
         if wanted > 0 and (need > limits.max_bytes or self._index.size_bytes(evictable_below=below) < wanted):
             raise ClipError(
-                f"no room for {need} bytes in {self.root} and nothing of less value to give up; "
+                f"no room in {self.root} and nothing of less value to give up; "
                 "raise clips.max_bytes, free the disk, or unpin or delete clips"
             )
         while wanted > 0 and (least := self._index.least_worth(below=below)):

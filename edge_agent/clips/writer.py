@@ -22,7 +22,6 @@ from edge_agent.speech.errors import SpeechError
 _log = logging.getLogger(__name__)
 
 _RETRY_S = 30.0
-_NICE = 10
 _REMEMBERED = 512
 
 
@@ -58,6 +57,7 @@ class ClipWriter:
         queue: Where clips wait.
         on_state: Told in words what is wrong with the disk, once per change; an empty text: nothing is.
         on_kept: Told of every clip that is on the disk, on the writer's thread.
+        nice: How much the thread gives way to the scorer's, 0 to 19.
         clock_s: Monotonic seconds.
     """
 
@@ -70,6 +70,7 @@ class ClipWriter:
         queue: ClipQueue,
         on_state: Callable[[str], None] = lambda detail: None,
         on_kept: Callable[[Sidecar], None] = lambda sidecar: None,
+        nice: int = 10,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_store = open_store
@@ -78,6 +79,7 @@ class ClipWriter:
         self._queue = queue
         self._on_state = on_state
         self._on_kept = on_kept
+        self._nice = nice
         self._clock_s = clock_s
         self._store: ClipStore | None = None
         self._screen: SpeechScreen | None = None
@@ -114,6 +116,12 @@ class ClipWriter:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    def latest(self, machine: str, reason: Reason) -> str | None:
+        """Id of the newest clip of a machine that is kept for a reason; on the writer's thread, from `on_kept`."""
+        if self._store is None:
+            return None
+        return next((row.id for row in self._store.rows(machine=machine, reason=reason, limit=1)), None)
+
     def stop(self, within_s: float = 10.0) -> None:
         """Write what waits, for some seconds at most, and free the store."""
         self._queue.close()
@@ -138,7 +146,7 @@ class ClipWriter:
     def _run(self) -> None:
         # on Linux a thread has a priority of its own; scoring comes first
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         self._ready()
         while True:
             job = self._queue.take(_RETRY_S)

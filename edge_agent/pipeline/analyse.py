@@ -248,8 +248,11 @@ class Analyser:
             for window in channel.take_windows(self._judge_or_fault):
                 yield channel, window
 
-    def clip(self, log_mel_db: FloatArray, settings: SignalSettings) -> AnalysedWindow:
-        """Analyse a clip that exists only as log-mel frames `[frames, n_mels]`, dB."""
+    def clip(self, log_mel_db: FloatArray, settings: SignalSettings, first_frame: int = 0) -> AnalysedWindow:
+        """Analyse a clip that exists only as log-mel frames `[frames, n_mels]`, dB.
+
+        `first_frame` is where it lay on the grid of the stream that it was cut from; 0 for a recording of its own.
+        """
         frames = np.ascontiguousarray(log_mel_db, np.float32)
         samples = (len(frames) - 1) * settings.hop_samples + settings.n_fft
         return AnalysedWindow(
@@ -260,7 +263,7 @@ class Analyser:
             start_s=0.0,
             duration_s=samples / settings.sample_rate_hz,
             coverage=1.0,
-            features=self._judge(frames, self._encode(list(patches_of_log_mel(frames, settings)))),
+            features=self._judge(frames, self._encode(list(patches_of_log_mel(frames, settings, first_frame)))),
             level=None,
         )
 

@@ -200,8 +200,15 @@ class FeatureStream:
         self._gaps = [g for g in self._gaps if g.stop > start]
 
 
-def patches_of_log_mel(log_mel_db: FloatArray, settings: SignalSettings) -> Iterator[Patch]:
-    """Patches of a clip that exists only as log-mel frames `[frames, n_mels]`, on the same grid as a recording's."""
-    for index in settings.patches_within(range(len(log_mel_db))):
-        first = index * settings.patch_hop_frames
+def patches_of_log_mel(log_mel_db: FloatArray, settings: SignalSettings, first_frame: int = 0) -> Iterator[Patch]:
+    """Patches of a clip that exists only as log-mel frames.
+
+    Args:
+        log_mel_db: `[frames, n_mels]`, dB.
+        settings: The signal contract.
+        first_frame: Number of its first frame on the grid of the stream that it was cut from: patches lie on the grid
+            of that stream; 0 for a recording of its own.
+    """
+    for index in settings.patches_within(range(first_frame, first_frame + len(log_mel_db))):
+        first = index * settings.patch_hop_frames - first_frame
         yield Patch(index, np.ascontiguousarray(log_mel_db[first : first + settings.patch_frames]))

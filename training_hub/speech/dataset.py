@@ -30,9 +30,9 @@ class SetPlan:
         seed: Which.
     """
 
-    utterances: int = 1_500
-    scenes: int = 600
-    patches: int = 24_000
+    utterances: int = 1_000
+    scenes: int = 300
+    patches: int = 16_000
     seed: int = 1
 
 
@@ -81,11 +81,11 @@ def spoken(voices: list[FloatArray], rng: np.random.Generator) -> FloatArray:
     """Two seconds of somebody, at some place in a room, with at least 0.5 s of voice in it."""
     while True:
         voice = voices[rng.integers(len(voices))]
-        voice = resampled(voice, float(rng.uniform(0.88, 1.14)))
-        piece = np.zeros(PATCH_SAMPLES, np.float32)
         at = int(rng.integers(-len(voice) + RATE_HZ // 2, PATCH_SAMPLES - RATE_HZ // 2))
-        source = voice[max(0, -at) : max(0, PATCH_SAMPLES - at)]
-        piece[max(0, at) : max(0, at) + len(source)] = source[: PATCH_SAMPLES - max(0, at)]
+        heard = voice[max(0, -at) : max(0, round(1.2 * PATCH_SAMPLES) - at)]
+        heard = resampled(heard, float(rng.uniform(0.88, 1.14)))[: PATCH_SAMPLES - max(0, at)]
+        piece = np.zeros(PATCH_SAMPLES, np.float32)
+        piece[max(0, at) : max(0, at) + len(heard)] = heard
         if active(piece).sum() * _FRAME >= RATE_HZ // 2:
             piece = filtered(piece, rng)
             return reverberant(piece, rng) if rng.random() < 0.7 else piece

@@ -55,7 +55,7 @@ def reverberant(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     tail = rng.standard_normal(len(time_s)) * np.exp(-6.91 * time_s / decay_s)
     tail *= 10 ** (rng.uniform(-12.0, 3.0) / 20) / np.sqrt(np.square(tail).sum())
     tail[0] += 1.0
-    size = len(samples) + len(tail)
+    size = _fast_size(len(samples) + len(tail))
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
     return np.asarray(wet, np.float32)
 
@@ -81,6 +81,11 @@ def at_rms(samples: FloatArray, rms: float = 0.05) -> FloatArray:
     """The same sound at a given RMS; silence stays silence."""
     found = float(np.sqrt(np.square(samples, dtype=np.float64).mean()))
     return np.asarray(samples * np.float32(rms / max(found, 1e-9)), np.float32)
+
+
+def _fast_size(count: int) -> int:
+    """A power of two that holds so many samples: transforms of other lengths take many times as long."""
+    return 1 << (count - 1).bit_length()
 
 
 def _bursts(rng: np.random.Generator, count: int) -> FloatArray:
@@ -139,12 +144,12 @@ def _swell(rng: np.random.Generator, count: int) -> FloatArray:
 
 
 def _rotors(rng: np.random.Generator, count: int) -> FloatArray:
-    """One to six rotors close in pitch that follow a throttle, with noise that swells along: drones, fans, grinders."""
+    """One to four rotors close in pitch that follow a throttle, and noise that swells along: drones, fans, grinders."""
     throttle = 2 ** (rng.uniform(0.02, 0.5) * _wander(rng, count, rng.uniform(0.3, 9.0)))
-    pitch_hz, orders = 60.0 * 2 ** rng.uniform(0, 3), int(rng.integers(4, 40))
+    pitch_hz, orders = 60.0 * 2 ** rng.uniform(0, 3), int(rng.integers(4, 24))
     slope, sound = rng.uniform(0.0, 1.5), np.zeros(count)
     weights = rng.uniform(0.1, 1.0, orders) * np.arange(1, orders + 1) ** -slope
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(int(rng.integers(1, 5))):
         own = 2 ** (0.03 * rng.standard_normal() + 0.01 * _wander(rng, count, 4.0))
         phase = 2 * np.pi * np.cumsum(pitch_hz * own * throttle) / RATE_HZ
         top = min(orders, int(7500 / (pitch_hz * 1.6)))
@@ -183,7 +188,7 @@ def _envelope(rng: np.random.Generator, count: int, edges_s: NDArray[np.float64]
         gate[start : start + max(1, int(length_s * RATE_HZ))] = rng.uniform(0.4, 1.0)
     soft = max(1, int(RATE_HZ * 10 ** rng.uniform(-3.0, -1.5)))
     kernel = np.full(soft, 1 / soft, np.float32)
-    size = count + soft
+    size = _fast_size(count + soft)
     return np.fft.irfft(np.fft.rfft(gate, size) * np.fft.rfft(kernel, size), size)[:count].astype(np.float32)
 
 

@@ -36,7 +36,7 @@ from training_hub.speech.voices import Split
 
 VERSION = "0.1.0"
 OUT = Path("models/speech")
-STEPS = 1_500
+STEPS = 1_000
 BATCH = 128
 FALSE_ALARM_SHARE = 0.01
 """Of patches without speech, of scenes that were not trained on: where the threshold is set."""
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     train = make_set(Split.TRAIN, plan, _say)
     test = make_set(Split.TEST, SetPlan(plan.utterances // 5, plan.scenes // 5, plan.patches // 5, plan.seed), _say)
+    _say(f"{len(train.patches)} patches to learn from")
     content = convert(fit(train, steps=options.steps, seed=options.seed), train)
     model = TFLiteModel(content, name=MODEL_NAME)
     threshold = choose_threshold(logits_of(model, test.patches[~test.speech].astype(np.float32)))
