@@ -1,16 +1,16 @@
 # make demo   a simulated pump fails before your eyes      make test   all tests
 # make lint   format, types, imports                       make models train and export models/default from a seed
 # make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 200 kills
-# make deb    the Debian package, into dist/
+# make deb    the Debian package, into dist/               make speech train and export models/speech from a seed
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint models deb bench soak clean
+.PHONY: demo test lint models speech deb bench soak clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 demo:
 	@tools/bootstrap demo
@@ -30,6 +30,10 @@ lint:
 models:
 	@tools/bootstrap train
 	$(BIN)/python -m training_hub.training.make_models
+
+speech:
+	@tools/bootstrap train
+	$(BIN)/python -m training_hub.speech.train
 
 deb:
 	@tools/bootstrap test

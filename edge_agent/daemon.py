@@ -204,19 +204,7 @@ class Daemon:
             machines_of=machines_of(settings),
             trends=self._trends,
         )
-        self._clips: ClipKeeping | None = None
-        if settings.clips.enabled:
-            self._clips = ClipKeeping(
-                settings,
-                state_dir=state_dir,
-                bundle=reference,
-                new_id=ulids,
-                clock=self._clock,
-                metrics=self._metrics,
-                health=self._health,
-                behind=lambda: len(self._queue) > _BEHIND_BLOCKS,
-                alarms=self._alarms,
-            )
+        self._clips = self._open_clips(reference, ulids)
         self._crew = Crew(
             settings,
             queue=self._queue,
@@ -292,6 +280,22 @@ class Daemon:
             self._clips.window(event)
         self._tap_server.taps.window(event)
         self._frontage.board.window(seen_window(event))
+
+    def _open_clips(self, bundle: BundleRef, ulids: UlidFactory) -> ClipKeeping | None:
+        settings = self._settings
+        if not settings.clips.enabled:
+            return None
+        return ClipKeeping(
+            settings,
+            state_dir=self._state_dir,
+            bundle=bundle,
+            new_id=ulids,
+            clock=self._clock,
+            metrics=self._metrics,
+            health=self._health,
+            behind=lambda: len(self._queue) > _BEHIND_BLOCKS,
+            alarms=self._alarms,
+        )
 
     def _sample_tap(self, source: str, channel: int, rate_hz: int) -> SampleTap | None:
         return None if self._clips is None else self._clips.tap(source, channel, rate_hz)

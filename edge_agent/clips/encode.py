@@ -1,6 +1,8 @@
 """From samples to the bytes of a clip, and back."""
 
 import io
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from edge_agent.clips.errors import ClipError
 
 SAMPLE_RATE_HZ = 16_000
+BANDS = 128
 
 
 def flac_bytes(samples: NDArray[np.int16]) -> bytes:
@@ -62,3 +65,19 @@ def log_mel_bytes(
         roll_db=roll_db.astype(np.float16),
     )
     return file.getvalue()
+
+
+def read_log_mel(path: Path) -> NDArray[np.float32]:
+    """All frames `[frames, 128]` of a clip without sound, what was before and after the window included.
+
+    Raises:
+        ClipError: It is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            frames = np.asarray(arrays["roll_db"], np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ClipError(f"{path}: cannot be read ({error}); delete the clip") from error
+    if frames.ndim != 2 or frames.shape[1] != BANDS or not np.isfinite(frames).all():
+        raise ClipError(f"{path}: roll_db is {list(frames.shape)}, not [frames, {BANDS}] of finite values")
+    return frames

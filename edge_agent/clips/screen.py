@@ -87,6 +87,15 @@ class SpeechScreen:
         """Whether somebody may speak in these frames `[frames, 128]`; never where the policy is off."""
         return self._find is not None and bool(self._find(log_mel_db).spans)
 
+    def seconds_of_speech(self, log_mel_db: FloatArray) -> tuple[tuple[float, float], ...]:
+        """Where somebody may speak in frames `[frames, 128]`, seconds; nowhere where the policy is off."""
+        if self._find is None:
+            return ()
+        return tuple(
+            (start * HOP_SAMPLES / SAMPLE_RATE_HZ, ((stop - 1) * HOP_SAMPLES + FRAME_SAMPLES) / SAMPLE_RATE_HZ)
+            for start, stop in self._find(log_mel_db).spans
+        )
+
     def _note(self, verdict: str, found: Finding) -> SpeechNote:
         note = SpeechNote(policy=self.policy.value, verdict="clear", detector=self._sha256, highest=found.highest)
         return note.model_copy(update={"verdict": verdict})

@@ -98,9 +98,10 @@ def write_config(
 ) -> Path:
     """A configuration file: a broker's port (None: no broker), a port for HTTP, and machines and sources as TOML."""
     mqtt = "enabled = false" if mqtt_port is None else f"port = {mqtt_port}"
+    clips = "" if "[clips]" in body else "[clips]\nmin_free_bytes = 0\n"  # a test machine's disk may be nearly full
     path.write_text(
         f'[agent]\nsite = "plant"\ngateway = "gw"\nstate_dir = "{state_dir}"\n{site}\n[mqtt]\n{mqtt}\n'
-        f'[http]\nport = {http_port}\n[model]\nbundle = "{BUNDLE}/"\n{body}\n',
+        f'[http]\nport = {http_port}\n[model]\nbundle = "{BUNDLE}/"\n{clips}{body}\n',
         encoding="utf-8",
     )
     return path
