@@ -31,7 +31,9 @@ PLAIN = {bool: "yes", int: "5000", float: "3.0", str: "usb_x", Path: "x/y", Secr
 SPECIAL = {"index": "1", "max_bytes": "5000000", "rate_hz": "48000", "raise_after": "2", "machine": "m",
            "min_coverage": "0.5", "hysteresis": "0.3", "severity": "0.3", "raise_within": "30", "clear_after": "30",
            "keepalive_s": "50", "window_s": "20.0", "host": "localhost", "url": "rtsps://a/b",
-           "channels": "3", "plant_machines": "5", "plant_share": "0.7", "plant_within_s": "90"}  # fmt: skip
+           "channels": "3", "plant_machines": "5", "plant_share": "0.7", "plant_within_s": "90",
+           "alarm_per_episode": "7", "uncertain_per_day": "7", "uncertain_margin": "0.3", "novel_per_day": "7",
+           "novel_distance": "0.3", "random_per_day": "7"}  # fmt: skip
 
 
 def _leaves(node: Node, path: tuple[str, ...], kind: str) -> Iterator[tuple[tuple[str, ...], Leaf, str]]:
