@@ -28,9 +28,11 @@ def test_kill_9_at_any_moment_leaves_files_sidecars_and_index_in_step(tmp_path: 
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
+            # the first lives last until they promised an alarm's clip, however slow the machine is
+            said = [child.stdout.readline()] if run < 4 else []
             time.sleep(moments.uniform(0.0, 0.15))
             child.kill()
-            said = child.stdout.read().splitlines()
+            said += child.stdout.read().splitlines()
         alarms |= {line.split()[1] for line in said if line.startswith("alarm ")}
         _check(root)
         kept = {path.stem for path in root.glob("*/*.json")}
