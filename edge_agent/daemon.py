@@ -153,6 +153,7 @@ class Daemon:
         self._store = ProfileStore(state_dir)
         self._frontage = Frontage(settings, environ, self._store, self._behind_the_page())
         _make_state_dir(state_dir)
+        self._metrics.watch_disk(state_dir)
 
         self._uplink: Uplink | None = None
         if settings.mqtt.enabled:

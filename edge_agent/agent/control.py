@@ -1,5 +1,6 @@
 """Everything that may be asked of a running agent, whichever way it comes."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from edge_agent.capture.clock import Clock
 from edge_agent.config.settings import AgentSettings
 from edge_agent.delivery.signals import Letter
 from edge_agent.delivery.topics import Topics
+from edge_agent.errors import CommandError
 from edge_agent.observe.metrics import Metrics
+
+_log = logging.getLogger(__name__)
 
 
 class Control:
@@ -28,9 +32,6 @@ class Control:
         describe: Makes what Home Assistant is told, where it is told anything.
         metrics: What is counted.
         clock: Time.
-
-    Raises:
-        CommandError: The socket cannot be made.
     """
 
     def __init__(
@@ -53,7 +54,12 @@ class Control:
             metrics=metrics,
             clock=clock,
         )
-        self._socket = ControlSocket(state_dir, self.commander.handle)
+        self._socket: ControlSocket | None = None
+        try:
+            self._socket = ControlSocket(state_dir, self.commander.handle)
+        except CommandError as error:
+            # a read-only disk, for one: machines are listened to all the same
+            _log.error("commands at the gateway itself are not possible: %s", error)
         self.mailbox = Mailbox(
             topics,
             self.commander.handle if settings.mqtt.commands.allowed else None,
@@ -63,8 +69,10 @@ class Control:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._socket.start()
+        if self._socket is not None:
+            self._socket.start()
 
     def stop(self) -> None:
         """Answer no more."""
-        self._socket.stop()
+        if self._socket is not None:
+            self._socket.stop()

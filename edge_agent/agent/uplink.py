@@ -16,6 +16,7 @@ from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import Message, MessageFactory
 from edge_agent.delivery.mqtt import Publisher
 from edge_agent.delivery.mqtt_settings import MqttSettings
+from edge_agent.delivery.spill_outbox import SpillOutbox
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from edge_agent.delivery.status import GatewayFacts, GatewayStatus
 from edge_agent.delivery.topics import Topics
@@ -65,13 +66,15 @@ class Uplink:
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
         self._watch = DeliveryWatch(metrics, health, clock, timely=self._timely_topics(settings))
         self._mailbox: Mailbox | None = None
-        self._outbox = SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings))
+        self._outbox = SpillOutbox(SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings), patient=True))
         self._publisher = self._make_publisher()
         self.intake = Intake(self._outbox, self._new_event)
         health.register(SINK, Kind.SINK, now_s=clock.monotonic_ns() / NS_PER_S)
         metrics.watch_outbox(self.outbox_reading)
         metrics.watch_delivery(self.delivery_reading)
-        metrics.watch_intake(lambda: IntakeReading(held=self.intake.held, given_up=self.intake.given_up))
+        metrics.watch_intake(
+            lambda: IntakeReading(held=self.intake.held + self._outbox.held, given_up=self.intake.given_up)
+        )
 
     def outbox_reading(self) -> OutboxReading:
         """What waits now."""
@@ -100,6 +103,7 @@ class Uplink:
     def look_after(self) -> None:
         """Try again what the disk refused, and tell that a broker with nothing to send to is reached all the same."""
         self.intake.retry()
+        self._outbox.retry()
         if self._publisher.stats().connected:
             self._watch.beat()
 

@@ -63,6 +63,9 @@ class AudioFile:
             if self._memory is not None:
                 self._file.close()
                 self._handle.close()
+        except OSError as error:
+            self._handle.close()
+            raise InputError(path, f"cannot be read ({error.strerror})", "check the disk") from error
         except BaseException:
             self._handle.close()
             raise

@@ -262,6 +262,11 @@ class MemoryOutbox:
                 oldest_occurred_ns=min(firsts, default=None),
             )
 
+    def skip_to(self, seq: int) -> None:
+        """Places up to this one are taken by another outbox."""
+        with self._lock:
+            self._last_seq = max(self._last_seq, seq)
+
     def close(self) -> None:
         """Refuse everything from now on."""
         with self._lock:

@@ -27,6 +27,7 @@ from edge_agent.delivery.payload_codec import pack, unpack
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _DROP_BATCH = 64
+_UNKNOWN_SEQ = 1 << 40
 _COLUMNS = "event_id, topic, payload, priority, retain, occurred_ns, clock_synced"
 
 
@@ -40,12 +41,13 @@ class SqliteOutbox:
     Args:
         path: The file; its directory must exist.
         limits: How much may wait.
+        patient: A disk that fails or is full at the start is tried again later; without it, it is an error.
 
     Raises:
         DeliveryError: The file cannot be opened or another process holds it.
     """
 
-    def __init__(self, path: Path, limits: OutboxLimits | None = None) -> None:
+    def __init__(self, path: Path, limits: OutboxLimits | None = None, *, patient: bool = False) -> None:
         self._path = path
         self._reserve_path = path.with_name(path.name + ".reserve")
         self._limits = limits or OutboxLimits()
@@ -61,8 +63,15 @@ class SqliteOutbox:
         self._files_set_aside = 0
         self._disk_full = False
         with self._lock:
-            self._attempt("open", lambda db: None)
-            make_reserve(self._reserve_path, self._limits.reserve_bytes)
+            try:
+                self._attempt("open", lambda db: None)
+            except DeliveryError as error:
+                if not patient or error.failure not in (Failure.IO, Failure.DISK_FULL):
+                    raise
+                _log.error("%s; tried again at every event", error)
+                self._last_seq = _UNKNOWN_SEQ  # above every row that the file may hold
+            else:
+                make_reserve(self._reserve_path, self._limits.reserve_bytes)
 
     def put(self, message: Message) -> None:
         """Accept an event; it is on the disk when this returns. The same id again changes nothing.
@@ -81,6 +90,31 @@ class SqliteOutbox:
         """
         with self._lock:
             self._attempt(f"store {len(messages)} events", lambda db: self._insert_together(db, messages))
+
+    def adopt(self, rows: Sequence[Row]) -> None:
+        """Take over rows with their places, all or none; ids that are there already are left out.
+
+        Raises:
+            DeliveryError: None was taken over.
+        """
+
+        def insert(db: sqlite3.Connection) -> None:
+            with _transaction(db):
+                added = [
+                    (row.message.priority, stored_bytes)
+                    for row in rows
+                    if (stored_bytes := self._add(db, row.message, row.seq))
+                ]
+            self._book_added(added)
+            self._accepted -= len(added)  # they were accepted when they came
+
+        with self._lock:
+            self._attempt(f"take over {len(rows)} events", insert)
+
+    def skip_to(self, seq: int) -> None:
+        """Places up to this one are taken by another outbox."""
+        with self._lock:
+            self._last_seq = max(self._last_seq, seq)
 
     def read(
         self, priority: Priority, *, after_seq: int, through_seq: int | None = None, limit: int

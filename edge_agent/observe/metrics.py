@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -113,6 +116,8 @@ class Metrics:
         )
         self._queue = gauge("queue_depth_items", "Items waiting in a queue inside the agent.", "queue")
         self._clock_synced = gauge("clock_synced", "1 while the wall clock is synchronised.")
+        self._disk_free = gauge("state_disk_free_bytes", "Room left on the file system of the state directory.")
+        self._disk_size = gauge("state_disk_size_bytes", "Size of the file system of the state directory.")
         self._model = gauge("model_info", "The models in use; always 1.", "name", "version", "sha256")
         self._build = gauge("build_info", "The software; always 1.", "version", "python")
         self._started = gauge("start_time_seconds", "Wall time at which the agent was started.")
@@ -132,6 +137,18 @@ class Metrics:
     def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
         """Show how much waits in a queue."""
         self._queue.labels(queue).set_function(lambda: float(depth()))
+
+    def watch_disk(self, path: Path) -> None:
+        """Show the room on the file system that holds the state directory; NaN while it cannot be asked."""
+
+        def room(kind: str) -> float:
+            try:
+                return float(getattr(shutil.disk_usage(path), kind))
+            except OSError:
+                return math.nan
+
+        self._disk_free.set_function(lambda: room("free"))
+        self._disk_size.set_function(lambda: room("total"))
 
     def watch_intake(self, read: Callable[[], IntakeReading]) -> None:
         """Show the way into the outbox."""

@@ -15,6 +15,7 @@ from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import MAX_PAYLOAD_BYTES, Message, Priority
 from edge_agent.delivery.outbox import Dropped, MemoryOutbox, Outbox, OutboxLimits
 from edge_agent.delivery.payload_codec import pack
+from edge_agent.delivery.spill_outbox import SpillOutbox
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from tests.delivery import samples
 
@@ -22,12 +23,16 @@ Make = Callable[[OutboxLimits], Outbox]
 DAY_NS = 86_400 * 10**9
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "spill"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     made: list[Outbox] = []
 
     def build(limits: OutboxLimits) -> Outbox:
-        made.append(SqliteOutbox(tmp_path / "outbox.db", limits) if request.param == "sqlite" else MemoryOutbox(limits))
+        if request.param == "memory":
+            made.append(MemoryOutbox(limits))
+        else:
+            disk = SqliteOutbox(tmp_path / "outbox.db", limits)
+            made.append(disk if request.param == "sqlite" else SpillOutbox(disk))
         return made[-1]
 
     yield build
@@ -42,7 +47,7 @@ def outbox(make: Make) -> Outbox:
 
 def kept_bytes(outbox: Outbox, messages: Sequence[Message]) -> int:
     """What payloads take where they are kept: packed on the disk, as they are in memory."""
-    packed = isinstance(outbox, SqliteOutbox)
+    packed = not isinstance(outbox, MemoryOutbox)
     return sum(len(pack(message.payload) if packed else message.payload) for message in messages)
 
 

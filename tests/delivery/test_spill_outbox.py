@@ -1,0 +1,153 @@
+"""What the disk refuses is held in memory, sent from there, and moved to the disk when it takes it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.message import Message, Priority
+from edge_agent.delivery.outbox import Outbox, OutboxLimits, Row
+from edge_agent.delivery.spill_outbox import SpillOutbox
+from edge_agent.delivery.sqlite_outbox import SqliteOutbox
+from tests.delivery import samples
+
+
+class Disk(SqliteOutbox):
+    """A real outbox whose disk can be made to fail."""
+
+    failing: Failure | None = None
+
+    def _attempt(self, what: str, operation: Callable[..., object]) -> object:  # type: ignore[override]  # any result
+        if self.failing is not None and what != "open":
+            raise DeliveryError(self.failing, f"cannot {what}")
+        return super()._attempt(what, operation)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    made = Disk(tmp_path / "outbox.db")
+    yield made
+    made.failing = None
+    made.close()
+
+
+def _read(outbox: Outbox, priority: Priority = Priority.RESULT, after_seq: int = 0) -> list[Row]:
+    return list(outbox.read(priority, after_seq=after_seq, limit=1000))
+
+
+def _ids(rows: list[Row]) -> list[str]:
+    return [row.message.event_id for row in rows]
+
+
+def test_an_alarm_goes_out_while_the_disk_fails(disk: Disk) -> None:
+    outbox = SpillOutbox(disk)
+    outbox.put(samples.alarm_message("before"))
+    disk.failing = Failure.IO
+    alarm = samples.alarm_message("now")
+    outbox.put(alarm)
+    assert _ids(_read(outbox, Priority.ALARM)) == [alarm.event_id]
+    assert outbox.held == 1
+
+
+def test_places_go_on_so_that_nothing_is_sent_twice_or_passed_over(disk: Disk) -> None:
+    outbox = SpillOutbox(disk)
+    messages = [samples.result_message(f"m{index}") for index in range(6)]
+    outbox.put_all(messages[:2])
+    disk.failing = Failure.DISK_FULL
+    outbox.put_all(messages[2:4])
+    disk.failing = None
+    [*_, last_sent] = _read(SpillOutbox(disk))
+    disk.failing = Failure.DISK_FULL
+    cursor = _read(outbox)[-1].seq if outbox.held == 4 else last_sent.seq
+    disk.failing = None
+    assert outbox.retry()
+    assert outbox.held == 0
+    outbox.put_all(messages[4:])
+    assert _ids(_read(outbox)) == [message.event_id for message in messages]
+    assert _ids(_read(outbox, after_seq=cursor)) == [message.event_id for message in messages[2:]]
+    assert outbox.stats().accepted == 6
+
+
+def test_what_was_acknowledged_from_memory_never_reaches_the_disk(disk: Disk) -> None:
+    outbox = SpillOutbox(disk)
+    disk.failing = Failure.IO
+    outbox.put(samples.result_message())
+    [row] = _read(outbox)
+    with pytest.raises(DeliveryError):
+        outbox.delete([row.seq])  # the disk cannot; the memory has
+    disk.failing = None
+    assert outbox.retry()
+    assert _read(outbox) == []
+
+
+@pytest.mark.parametrize("failure", [Failure.CLOSED, Failure.TOO_LARGE, Failure.INVALID])
+def test_what_is_no_fault_of_the_disk_is_refused(disk: Disk, failure: Failure) -> None:
+    outbox = SpillOutbox(disk)
+    disk.failing = failure
+    with pytest.raises(DeliveryError) as caught:
+        outbox.put(samples.result_message())
+    assert caught.value.failure is failure
+    assert outbox.held == 0
+
+
+def test_the_memory_is_bounded_and_alarms_stay(disk: Disk) -> None:
+    outbox = SpillOutbox(disk, OutboxLimits(max_bytes=64 * 1024))
+    disk.failing = Failure.IO
+    alarm = samples.alarm_message()
+    outbox.put(alarm)
+    for _ in range(100):
+        outbox.put(samples.result_message())
+    assert _ids(_read(outbox, Priority.ALARM)) == [alarm.event_id]
+    assert 0 < outbox.held < 100
+    assert sum(outbox.stats().dropped.values()) == 101 - outbox.held
+
+
+def test_a_disk_that_fails_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "outbox.db"
+    outbox = SpillOutbox(SqliteOutbox(path, patient=True))
+    first, second = samples.alarm_message(), samples.alarm_message()
+    outbox.put(first)
+    path.parent.mkdir()
+    outbox.put(second)
+    assert outbox.held == 0
+    assert _ids(_read(outbox, Priority.ALARM)) == [first.event_id, second.event_id]
+    outbox.close()
+    with contextlib.closing(SqliteOutbox(path)) as again:
+        assert _ids(_read(again, Priority.ALARM)) == [first.event_id, second.event_id]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["put", "fail", "heal", "send"]), max_size=40))
+def test_in_any_order_each_event_is_sent_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[str]
+) -> None:
+    """A sender that follows with a cursor, as the publisher does for what is new."""
+    disk = Disk(tmp_path_factory.mktemp("spill") / "outbox.db")
+    outbox = SpillOutbox(disk)
+    made: list[Message] = []
+    sent: list[str] = []
+    cursor = 0
+
+    def send() -> None:
+        nonlocal cursor
+        rows = _read(outbox, after_seq=cursor)
+        sent.extend(_ids(rows))
+        cursor = max([cursor, *(row.seq for row in rows)])
+
+    for act in acts:
+        if act == "put":
+            made.append(samples.result_message())
+            outbox.put(made[-1])
+        elif act == "send" and disk.failing is None:
+            send()
+        else:
+            disk.failing = Failure.IO if act == "fail" else None
+    disk.failing = None
+    outbox.retry()
+    send()
+    assert sent == [message.event_id for message in made]
+    outbox.close()
