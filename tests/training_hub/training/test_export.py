@@ -39,7 +39,7 @@ def finished(run_dir: Path, training_set: TrainingSet) -> Path:
 
 
 def test_a_run_becomes_a_bundle_that_verifies_itself(finished: Path, training_set: TrainingSet, tmp_path: Path) -> None:
-    bundle = export_bundle(finished, tmp_path / "tiny", CALLED, training_set.test)
+    bundle = export_bundle(finished, tmp_path / "tiny", CALLED, training_set.test, notes="## More\n\nWords.\n")
     assert bundle.manifest.labels == training_set.labels
     bundle.self_test()
     encoded = bundle.encoder().encode(np.full((3, 64, 128), -60, np.float32))
@@ -48,6 +48,7 @@ def test_a_run_becomes_a_bundle_that_verifies_itself(finished: Path, training_se
     names = [result.name for result in bundle.manifest.results]
     assert "machine recognised, whole recording, int8" in names
     card = (tmp_path / "tiny/MODEL_CARD.md").read_text()
+    assert card.endswith("\n\n## More\n\nWords.\n")
     assert all(result.name in card for result in bundle.manifest.results)
     assert all(source.licence in card for source in bundle.manifest.training.data)  # type: ignore[union-attr]
 

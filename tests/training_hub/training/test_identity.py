@@ -40,3 +40,13 @@ def test_the_temperature_finds_the_scale_of_overconfident_logits() -> None:
 def test_nothing_held_out_is_refused() -> None:
     with pytest.raises(TrainingError, match="give more groups"):
         fit(LABELS, TYPES, FANS, OTHERS)
+
+
+def test_strangers_come_before_the_known_where_both_cannot_be_had() -> None:
+    faint = [_heard("fan_1", "fan", [0.2, 0], [1, 0, 0])]
+    loud = [_heard("horn", "background", [0.4, 0], [1, 0, 0])]
+    strict = fit(LABELS, TYPES, [*FANS, *PUMPS], [*FANS, *faint, *loud], unknown=1.0)
+    lax = fit(LABELS, TYPES, [*FANS, *PUMPS], [*FANS, *faint, *loud], unknown=0.0)
+    of_type = dict(zip(LABELS, TYPES, strict=True))
+    found = [rates(Identifier(LABELS, c, TYPES), of_type, [*faint, *loud]) for c in (strict, lax)]
+    assert [(rate.recall, rate.unknown) for rate in found] == [(0.0, 1.0), (1.0, 0.0)]
