@@ -4,6 +4,7 @@ A clip is there when its sidecar is: the sidecar is written last and removed fir
 and is made again from them where it is damaged or behind. What a power cut leaves besides is swept at the next start.
 """
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -19,6 +20,7 @@ from edge_agent.clips.errors import ClipError, Failure, failure_of
 from edge_agent.clips.index import ClipIndex, ClipRow, DamagedIndexError, row_of, set_aside
 from edge_agent.clips.reasons import Reason, Removed
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
+from edge_agent.clips.survey import survey
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -279,26 +281,17 @@ class ClipStore:
             files.remove(self._path(clip_id, suffix))
 
     def _reconcile(self) -> None:
-        known = self._index.stamps()
+        found = survey(self.root, self._index.stamps())
         self._unreadable = 0
-        for directory in files.days(self.root):
-            present = {path.name: path for path in directory.iterdir()}
-            for path in present.values():
-                clip_id, whole = path.stem, files.is_clip_id(path.stem)
-                if path.name.startswith(files.TEMPORARY) or (whole and f"{clip_id}{files.SIDECAR}" not in present):
-                    files.remove(path)
-                    self._swept += 1
-                elif whole and path.suffix == files.SIDECAR and not self._is_current(path, known):
-                    self._read_again(path)
-                if path.suffix == files.SIDECAR:
-                    known.pop(clip_id, None)
-            if not any(directory.iterdir()):
+        for path in found.orphans:
+            files.remove(path)
+        self._swept += len(found.orphans)
+        for path in found.unread:
+            self._read_again(path)
+        for directory in found.empty:
+            with contextlib.suppress(OSError):  # an orphan in it could not be removed: the next start tries again
                 directory.rmdir()
-        self._index.remove(known)
-
-    def _is_current(self, path: Path, known: dict[str, int]) -> bool:
-        payload = any(path.with_suffix(suffix).exists() for suffix in files.PAYLOADS.values())
-        return payload and known.get(path.stem) == path.stat().st_mtime_ns
+        self._index.remove(found.gone)
 
     def _read_again(self, path: Path) -> None:
         try:

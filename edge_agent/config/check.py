@@ -43,6 +43,7 @@ def run_check(path: Path | None, environ: Mapping[str, str]) -> Report:
         return Report(None, error.problems)
     origin = "configuration" if path is None else str(path)
     found = [*_state(settings, environ), *_secrets(settings, environ), *_tls(settings), *_recordings(settings)]
+    found += _speech(settings)
     doubts = [*_ports(settings), *_idle(settings)]
     return Report(
         settings,
@@ -61,6 +62,12 @@ def _state(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tupl
     bundle = settings.model.resolve_bundle(state).absolute()
     if not os.access(bundle / "manifest.json", os.R_OK):
         yield "model.bundle", f"{bundle} is no bundle: it holds no readable manifest.json"
+
+
+def _speech(settings: AgentSettings) -> Iterator[tuple[str, str]]:
+    detector = settings.clips.resolve_detector().absolute()
+    if settings.clips.enabled and settings.clips.speech != "off" and not os.access(detector / "manifest.json", os.R_OK):
+        yield "clips.detector", f"{detector} holds no speech detector: no clip would be kept"
 
 
 def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
