@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 
 import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
-from edge_agent.agent.commander import Asked
 from edge_agent.agent.control import Control
 from edge_agent.agent.crew import Crew, while_working
 from edge_agent.agent.engine import Engine, WindowEvent
@@ -32,7 +31,6 @@ from edge_agent.agent.wiring import (
     roster,
     source_plans,
 )
-from edge_agent.alarms.history import history
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.commands.profile_page import describe
@@ -45,7 +43,6 @@ from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
-from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
 from edge_agent.delivery.result import BundleRef
@@ -60,12 +57,8 @@ from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
-from edge_agent.web.alarms import AlarmPages
-from edge_agent.web.commission import CommissionPages
-from edge_agent.web.frontage import Behind, Frontage
-from edge_agent.web.gateway import AgentGateway
-from edge_agent.web.teacher import AgentTeacher
-from edge_agent.web.views import MachineFacts
+from edge_agent.web.behind import AgentParts, behind
+from edge_agent.web.frontage import Frontage
 from edge_agent.web.watch import seen_window
 
 _log = logging.getLogger(__name__)
@@ -151,23 +144,11 @@ class Daemon:
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
         self._taps = Taps()
         self._store = ProfileStore(state_dir)
-        self._frontage = Frontage(settings, environ, self._store, self._behind_the_page())
+        self._frontage = Frontage(settings, environ, self._store, behind(self._parts()))
         _make_state_dir(state_dir)
         self._metrics.watch_disk(state_dir)
 
-        self._uplink: Uplink | None = None
-        if settings.mqtt.enabled:
-            self._uplink = Uplink(
-                settings,
-                environ,
-                state_dir=state_dir,
-                topics=topics,
-                messages=messages,
-                facts=lambda: self._facts(reference),
-                clock=self._clock,
-                metrics=self._metrics,
-                health=self._health,
-            )
+        self._uplink = self._open_uplink(topics, messages, reference)
         sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
         self._alarms = AlarmDesk(
             state_dir,
@@ -215,8 +196,8 @@ class Daemon:
             metrics=self._metrics,
             reporter=self._reporter,
         )
+        self._metrics.clock_synced(synced=self._clock.is_synced())
         self._was_synced = self._clock.is_synced()
-        self._metrics.clock_synced(synced=self._was_synced)
         self._profile_watch = ProfileWatch(self._store)
         self._tap_server = TapServer(
             socket_path(state_dir),
@@ -281,6 +262,21 @@ class Daemon:
             self._clips.window(event)
         self._tap_server.taps.window(event)
         self._frontage.board.window(seen_window(event))
+
+    def _open_uplink(self, topics: Topics, messages: MessageFactory, bundle: BundleRef) -> Uplink | None:
+        if not self._settings.mqtt.enabled:
+            return None
+        return Uplink(
+            self._settings,
+            self._environ,
+            state_dir=self._state_dir,
+            topics=topics,
+            messages=messages,
+            facts=lambda: self._facts(bundle),
+            clock=self._clock,
+            metrics=self._metrics,
+            health=self._health,
+        )
 
     def _open_clips(self, bundle: BundleRef, ulids: UlidFactory) -> ClipKeeping | None:
         settings = self._settings
@@ -420,46 +416,23 @@ class Daemon:
             clock_synced=self._clock.is_synced(),
         )
 
-    def _behind_the_page(self) -> Behind:
-        """What the page asks; its parts are asked at each request, so they need not be there yet."""
-        teacher = AgentTeacher(
-            taps=self._taps,
-            store=self._store,
+    def _parts(self) -> AgentParts:
+        """What the page asks; some of it is made after the port was taken."""
+        return AgentParts(
             settings=lambda: self._settings,
             bundle=self._bundle,
-            learning_frozen=lambda machine: self._alarms.learning_frozen(machine),  # noqa: PLW0108  # made later
-            in_words=describe,
-        )
-        alarms = AlarmPages(
-            alarms=lambda: self._alarms.alarms(),  # noqa: PLW0108  # made later
-            history=history(self._state_dir).newest,
-            perform=lambda verb, payload, caller: self._control.commander.handle(
-                Asked(verb, payload, "page", caller=caller)
-            ),
-            now=lambda: rfc3339(self._clock.wall_ns()),
-        )
-        return Behind(
+            state_dir=self._state_dir,
+            clock=self._clock,
+            started_ns=self._started_ns,
             registry=self._registry,
             health=lambda: self._health.report(now_s=self._now_s()),
-            gateway=self._page_gateway,
-            extensions=(alarms, CommissionPages(teacher)),
-        )
-
-    def _page_gateway(self, facts: Callable[[], tuple[MachineFacts, ...]]) -> AgentGateway:
-        agent, bundle = self._settings.agent, self._bundle.ref
-        return AgentGateway(
-            site=agent.site,
-            gateway=agent.gateway,
-            version=edge_agent.__version__,
-            bundle=(bundle.name, bundle.version, bundle.sha256),
-            started_s=self._started_ns / NS_PER_S,
-            now_s=lambda: self._clock.wall_ns() / NS_PER_S,
-            clock_synced=self._clock.is_synced,
-            health=lambda: self._health.report(now_s=self._now_s()),
-            ledgers=lambda: ledger_readings(self._engine.ledgers()),
-            facts=facts,
-            outbox=lambda: None if self._uplink is None else self._uplink.outbox_reading(),
-            delivery=lambda: None if self._uplink is None else self._uplink.delivery_reading(),
+            ledgers=lambda: self._engine.ledgers(),  # noqa: PLW0108  # an engine of this moment
+            taps=self._taps,
+            store=self._store,
+            alarms=lambda: self._alarms,
+            commander=lambda: self._control.commander,
+            uplink=lambda: self._uplink,
+            describe=describe,
         )
 
     def _now_s(self) -> float:

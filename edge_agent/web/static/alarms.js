@@ -36,13 +36,24 @@ function panel(alarm) {
       alarm.shelved_until_s && `shelved until ${moment(alarm.shelved_until_s)}`, alarm.label && `was: ${alarm.label}`,
       alarm.machines.length && `with ${alarm.machines.join(", ")}`,
     ].filter(Boolean).join(" · ")),
-    alarm.clips.map((clip) => el("p", {}, el("audio", { controls: true, preload: "none", src: `/api/clips/${clip}/audio`, "aria-label": `Sound of the alarm of ${alarm.machine}` }))),
+    alarm.clips.map((clip) => el("div", {}, el("p", { class: "soft" }, "Listen: "), el("audio", { controls: true, preload: "none", src: `/api/clips/${clip}/audio`, "aria-label": `Sound of the alarm of ${alarm.machine}` }))),
+    alarm.clips.length > 0 && beside(alarm),
     el("div", { class: "row" }, !asleep && button("acknowledge", "Acknowledge"), reason,
       alarm.state !== "shelved" && alarm.state !== "out_of_service" && [button("shelve", "Shelve for", () => ({ for_s: Number(span.value) })), span],
       alarm.state === "shelved" && button("unshelve", "Take back from the shelf"),
       alarm.state === "out_of_service" ? button("in_service", "Put into service") : button("out_of_service", "Out of service")),
     alarm.id && el("div", { class: "row" }, label, button("label", "Say what it was", () => ({ label: label.value.trim() }))),
     note);
+}
+
+// The normal sound that is most alike, to hear the difference.
+function beside(alarm) {
+  const place = el("div", {});
+  get(`/api/clips?machine=${encodeURIComponent(alarm.machine)}`).then(({ clips }) => {
+    const own = clips.find((clip) => alarm.clips.includes(clip.id) && clip.nearest_normal);
+    if (own) place.append(el("p", { class: "soft" }, "Most alike of its kept normal sounds:"), el("audio", { controls: true, preload: "none", src: `/api/clips/${own.nearest_normal}/audio`, "aria-label": `Normal sound of ${alarm.machine}` }));
+  }).catch(() => {});
+  return place;
 }
 
 function order(alarms) {
