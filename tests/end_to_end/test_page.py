@@ -122,15 +122,16 @@ def test_off_the_loopback_the_token_is_asked_for(plant: Plant, tmp_path: Path) -
 def test_an_alarm_is_acknowledged_and_shelved(agent: Agent) -> None:
     with browser_page() as (page, errors):
         page.goto(f"http://127.0.0.1:{agent.http_port}/#/alarms")
-        page.get_by_role("button", name="Acknowledge").wait_for(timeout=60_000)
+        pump = page.get_by_role("region", name="Alarm of pump_1")
+        pump.get_by_role("button", name="Acknowledge").wait_for(timeout=60_000)
         page.get_by_label("Your name, for the audit log").fill("anna")
         page.keyboard.press("Tab")
-        page.get_by_role("button", name="Acknowledge").first.click()
-        page.get_by_text("seen by anna").first.wait_for(timeout=10_000)
-        page.get_by_label("Reason, for pump_1").fill("known work")
-        page.get_by_role("button", name="Shelve for").first.click()
-        page.get_by_text("shelved until").first.wait_for(timeout=10_000)
-        page.get_by_role("button", name="Take back from the shelf").click()
+        pump.get_by_role("button", name="Acknowledge").click()
+        pump.get_by_text("seen by anna").wait_for(timeout=10_000)
+        pump.get_by_label("Reason, for pump_1").fill("known work")
+        pump.get_by_role("button", name="Shelve for").click()
+        pump.get_by_text("shelved until").wait_for(timeout=10_000)
+        pump.get_by_role("button", name="Take back from the shelf").click()
         page.get_by_role("cell", name="unshelve").first.wait_for(timeout=10_000)
         assert accessibility_flaws(page) == []
         assert errors == []
