@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 
 from edge_agent.observe.health import State
 from edge_agent.observe.metrics import STAGES, Metrics
-from edge_agent.observe.readings import DeliveryReading, IntakeReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import ClipsReading, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
 
 LEDGER = LedgerReading("mic", 0, 1000, 700, (("tail", 100), ("low_coverage", 20)), (("overrun", 80),), 100)
 OUTBOX = OutboxReading((("alarm", 1), ("result", 4)), 9000, 50, (("cap", 2),), (("io", 1),), 1, 12.5)
 DELIVERY = DeliveryReading(True, 2, 45, 5, (("connect", 3),), 7, (("publish", "not_authorized", 6),), 1, 2)
+CLIPS = ClipsReading(
+    stored=(("alarm", 3),),
+    stored_bytes=(("alarm", 900_000),),
+    kept=(("alarm", 4),),
+    dropped=(("random", "speech", 2),),
+    removed=(("evicted", 1),),
+    errors=(("disk_full", 5),),
+    verdicts=(("clear", 6),),
+    ring_bytes=2_600_000,
+    waiting_bytes=7,
+)
 
 
 def moved() -> CollectorRegistry:
@@ -20,6 +33,8 @@ def moved() -> CollectorRegistry:
     metrics.watch_outbox(lambda: OUTBOX)
     metrics.watch_delivery(lambda: DELIVERY)
     metrics.watch_queue("blocks", lambda: 3)
+    metrics.watch_disk(Path("/"))
+    metrics.watch_clips(lambda: CLIPS)
     metrics.watch_intake(lambda: IntakeReading(held=2, given_up=4))
     metrics.started(version="0.1.0", python="3.11.7", wall_s=1.7e9)
     metrics.model_loaded(name="base", version="1", sha256="aa")

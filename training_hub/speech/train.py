@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--patches", type=int, default=SetPlan().patches)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--measure", action="store_true", help="measure the detector in --out again, train nothing")
+    parser.add_argument("--pieces", type=int, default=400, help="pieces of speech of each kind that are measured")
     options = parser.parse_args(argv)
     share = options.patches / SetPlan().patches
     plan = SetPlan(
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     test = make_set(Split.TEST, SetPlan(plan.utterances // 5, plan.scenes // 5, plan.patches // 5, plan.seed), _say)
     manifest, content = again(options.out) if options.measure else trained(plan, options.steps, test)
     model = TFLiteModel(content, name=MODEL_NAME)
-    manifest = manifest.model_copy(update={"results": measure(model, manifest.threshold, test)})
+    manifest = manifest.model_copy(update={"results": measure(model, manifest.threshold, test, options.pieces)})
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / MODEL_NAME).write_bytes(content)
     (options.out / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -144,7 +145,7 @@ def logits_of(model: TFLiteModel, patches: FloatArray) -> FloatArray:
     return model.run(patches)[0].reshape(-1)
 
 
-def measure(model: TFLiteModel, threshold: float, test: PatchSet) -> tuple[Figure, ...]:
+def measure(model: TFLiteModel, threshold: float, test: PatchSet, pieces: int) -> tuple[Figure, ...]:
     """Every figure of the manifest."""
 
     def logits(frames: FloatArray) -> FloatArray:
@@ -161,10 +162,10 @@ def measure(model: TFLiteModel, threshold: float, test: PatchSet) -> tuple[Figur
     for name, voices in (("espeak-ng, not trained on", test_voices()), ("flite", flite_voices())):
         if not voices:
             continue
-        for found in recall(logits, threshold, name=name, voices=voices, scenes=scenes):
+        for found in recall(logits, threshold, name=name, voices=voices, scenes=scenes, count=pieces):
             on = f"two seconds, {name}, {found.snr_db:g} dB over {bed}"
             figures.append(Figure(name="recall", value=found.found, on=on))
-        for found in clip_recall(logits, threshold, name=name, voices=voices, scenes=scenes):
+        for found in clip_recall(logits, threshold, name=name, voices=voices, scenes=scenes, count=pieces // 2):
             on = f"clips of ten seconds, six of them spoken, {name}, {found.snr_db:g} dB over {bed}"
             figures.append(Figure(name="recall", value=found.found, on=on))
     frames = [(kind, group, log_mel_db(samples)) for kind, group, samples in clips]
