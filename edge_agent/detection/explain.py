@@ -1,5 +1,7 @@
 """A verdict in plain words, for a person who stands before the machine."""
 
+from pathlib import PurePath
+
 from edge_agent.detection.third_octave import label
 from edge_agent.detection.verdict import Change, NearestNormal, Rhythm, Verdict
 
@@ -163,10 +165,11 @@ def _advice(verdict: Verdict) -> str:
 
 
 def _clip(nearest: NearestNormal) -> str:
+    name = PurePath(nearest.recording).name  # the whole path stands in the event
     if not nearest.start_s:
-        return nearest.recording
+        return name
     minutes, seconds = divmod(round(nearest.start_s), 60)
-    return f"{nearest.recording} at {minutes}:{seconds:02d}"
+    return f"{name} at {minutes}:{seconds:02d}"
 
 
 def _duration(lasted_s: float) -> str:

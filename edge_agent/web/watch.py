@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import replace
+from pathlib import PurePath
 
 from edge_agent.agent.engine import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
@@ -49,7 +50,7 @@ def seen_window(event: WindowEvent) -> SeenWindow:
         bands=tuple(Band(band.centre_hz, band.contribution, band.change_db) for band in verdict.bands),
         parts=tuple(Part(part.name, part.score, part.share) for part in verdict.detectors),
         findings=tuple(finding.message for finding in verdict.health),
-        nearest=(verdict.nearest_normal.recording, verdict.nearest_normal.distance),
+        nearest=(PurePath(verdict.nearest_normal.recording).name, verdict.nearest_normal.distance),
     )
 
 

@@ -66,7 +66,7 @@ async function page(main) {
   const name = el("input", { id: "operator", value: operator(), maxlength: 64, autocomplete: "name",
     onchange: (event) => localStorage.setItem("operator", event.target.value.trim()) });
   main.replaceChildren(
-    el("h2", {}, alarms.length ? `${alarms.length} alarms` : "No alarm stands"),
+    el("h2", {}, alarms.length === 0 ? "No alarm stands" : alarms.length === 1 ? "1 alarm" : `${alarms.length} alarms`),
     el("div", { class: "row" }, el("label", { for: "operator" }, "Your name, for the audit log"), name),
     ...order(alarms).map(panel),
     el("section", { class: "panel wide", tabindex: "0", "aria-label": "What happened" }, el("table", {},
