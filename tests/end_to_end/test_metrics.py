@@ -66,7 +66,7 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         + "[alarms]\nfault_on_s = 1\n"
     )  # fmt: skip
     site = make_site_in(directory, plant, body, broker.port)
-    with running(site.config, site.http_port, site.log) as agent:
+    with broker, running(site.config, site.http_port, site.log) as agent:
         agent.wait_ready()
         wait_until(lambda: _value(agent, "edge_agent_mqtt_failed_total") > 0, 30.0, "a failed connection")
         broker.start()
@@ -78,7 +78,6 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         wait_until(lambda: _value(agent, "edge_agent_samples_skipped_total") > 0, 30.0, "a skipped sample")
         yield agent
         assert agent.stop() == 0
-    broker.stop()
     assert "Traceback" not in site.log.read_text()
 
 

@@ -52,11 +52,12 @@ def outage(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
     )  # fmt: skip
     site = make_site_in(directory, plant, body, broker.port)
-    broker.start()
     with (
+        broker,
         running(site.config, site.http_port, site.log) as agent,
         prometheus(directory / "prometheus", site.http_port, RULES) as server,
     ):
+        broker.start()
         agent.wait_ready()
         wait_until(lambda: server.has_figures("edge_agent_alarms_raised_total > 0"), 60.0, "an alarm")
         wait_until(
@@ -71,7 +72,6 @@ def outage(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         wait_until(lambda: server.has_figures("edge_agent_mqtt_replayed_total > 5"), 60.0, "the backlog drained")
         yield Watched(agent, server)
         assert agent.stop() == 0
-    broker.stop()
 
 
 def _queries() -> Iterator[tuple[str, str, list[str]]]:
@@ -140,13 +140,14 @@ def test_a_picture_of_each_can_be_drawn(outage: Watched, tmp_path: Path) -> None
 
 def test_in_health_no_alert_fires(plant: Plant, tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
-    broker.start()
     body = PUMP + source("film", "pump_1", plant.state.parent / "normal", 20.0, loop=True)
     site = make_site_in(tmp_path, plant, body, broker.port)
     with (
+        broker,
         running(site.config, site.http_port, site.log) as agent,
         prometheus(tmp_path / "prometheus", site.http_port, RULES) as server,
     ):
+        broker.start()
         agent.wait_ready()
         wait_until(lambda: server.has_figures('edge_agent_windows_total{state="normal"} > 60'), 60.0, "windows")
         fired = [
@@ -154,4 +155,3 @@ def test_in_health_no_alert_fires(plant: Plant, tmp_path: Path) -> None:
         ]
         assert fired == []
         assert agent.stop() == 0
-    broker.stop()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import paho.mqtt.client as paho
 import pytest
@@ -56,6 +57,14 @@ class Broker:
         )
         self._config = directory / "mosquitto.conf"
         self._config.write_text(config)
+
+    def __enter__(self) -> Self:
+        """Ends with the block, whatever happens in it; `start` is the caller's to call."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.stop()
 
     def start(self) -> None:
         assert MOSQUITTO is not None
