@@ -130,7 +130,7 @@ def learn(  # noqa: PLR0917  # as `commission`
     """Commission, and tell which recordings were used; see `commission`."""
     rng = np.random.default_rng(seed)
     names = [short_name(recording.name) for recording in recordings]
-    lesson, held, outliers = _vetted(recordings, names, prior, max_states, rng)
+    lesson, held, outliers, vouched = _vetted(recordings, names, prior, max_states, rng)
     training, states = lesson.training, lesson.states
     common, correlation, values, known = _calibrate(held, prior)
     operating_states = _operating_states(states, values, known, held, common)
@@ -161,6 +161,10 @@ def learn(  # noqa: PLR0917  # as `commission`
         trimmed=tuple(f"{names[o.recording]}: {o.reason}"[:MAX_SENTENCE] for o in outliers[:MAX_NAMES]),
         warnings=(
             *([contradiction] if contradiction else []),
+            *(
+                f"{names[o.recording]} is odd, and kept since you vouch for it: {o.reason}"[:MAX_SENTENCE]
+                for o in vouched
+            ),
             *verify.warnings_of(training, states, lesson.levels, recordings=len(lesson.kept), provisional=provisional),
         )[: verify.MAX_WARNINGS],
         provisional=provisional,
@@ -241,8 +245,8 @@ def _vetted(
     prior: TypePrior,
     max_states: int,
     rng: np.random.Generator,
-) -> tuple[_Lesson, HeldOut, list[vetting.Outlier]]:
-    """What can be learnt from, its held-out scores, and what was left out."""
+) -> tuple[_Lesson, HeldOut, list[vetting.Outlier], list[vetting.Outlier]]:
+    """What can be learnt from, its held-out scores, what was left out, and what is odd but vouched for."""
     windows = sum(len(recording.windows) for recording in recordings)
     if not 3 <= windows <= MAX_WINDOWS:
         raise CommissioningError(
@@ -270,13 +274,15 @@ def _vetted(
         vetting.check_allowance(outliers, names, len(recordings))
         lesson = lesson.without(outliers, recordings, max_states)
     held = cross_validate(lesson.training, prior, rng)
-    odd = [o for o in vetting.score_outliers(held, lesson.owners, prior) if not recordings[o.recording].trusted]
+    found = vetting.score_outliers(held, lesson.owners, prior)
+    odd = [o for o in found if not recordings[o.recording].trusted]
+    vouched = [o for o in found if recordings[o.recording].trusted]
     if odd:
         outliers += odd
         vetting.check_allowance(outliers, names, len(recordings))
         lesson = lesson.without(outliers, recordings, max_states)
         held = cross_validate(lesson.training, prior, rng)
-    return lesson, held, outliers + copies
+    return lesson, held, outliers + copies, vouched
 
 
 def _calibrate(held: HeldOut, prior: TypePrior) -> tuple[PredictiveTail, float, FloatArray, NDArray[np.bool_]]:

@@ -166,7 +166,7 @@ def test_odd_recordings_that_somebody_vouches_for_are_learnt_with_a_warning() ->
         for recordings in (clips, [replace(clip, trusted=True) for clip in clips])
     )
     assert (len(plain.trimmed), len(vouched.trimmed)) == (4, 0)
-    assert any("held-out normal windows would be odder" in warning for warning in vouched.warnings)
+    assert any("odd_0 is odd, and kept since you vouch for it" in warning for warning in vouched.warnings)
 
 
 def _recorded(machine_ids: set[str], conditions: set[str], most: int) -> list[Recording]:
