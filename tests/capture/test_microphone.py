@@ -136,7 +136,7 @@ def test_unplugged_device_ends_in_an_error(tmp_path: Path, pulse: PulseServer, w
         killed_s = time.monotonic()
         with pytest.raises(SourceError, match="micgone") as caught:
             list(blocks)
-        assert time.monotonic() - killed_s < 1
+        assert time.monotonic() - killed_s < 5
         assert caught.value.reason is Lost.UNPLUGGED
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,18 +159,6 @@ def test_io_errors(plant: Plant, tmp_path: Path, faults: tuple[str, ...], probab
             _control(rig, f"disable name={fault}")
         rig.goes_on("is sound again")
         wait_until(lambda: rig.metric("edge_agent_intake_held_events") == 0, 30.0, "nothing held once it is sound")
-
-
-@needs_libfiu
-def test_errors_of_every_kind_and_place_end_nothing(plant: Plant, tmp_path: Path) -> None:
-    """2 % of all reads, writes and openings fail: recordings, sockets, pipes and logs as well as the state."""
-    (tmp_path / "disk").mkdir()
-    with _rig(plant, tmp_path, tmp_path / "disk", "fiu-run", "-x") as rig:
-        _control(rig, "enable_random name=posix/io/*,probability=0.02")
-        time.sleep(20.0)
-        _control(rig, "disable name=posix/io/*")
-        assert rig.agent.process.poll() is None
-        rig.goes_on("is sound again")
 
 
 def _control(rig: Rig, command: str) -> None:
