@@ -40,7 +40,7 @@ def serial_correlation(rows: FloatArray) -> float:
     """Correlation of each row with the next, `[n, d]`, n at least 3; 0 where all rows are alike.
 
     >>> round(serial_correlation(np.array([[0.0], [0.1], [5.0], [5.1]])), 2)
-    0.51
+    0.52
     """
     centred = rows - rows.mean(axis=0)
     n = len(rows)
