@@ -82,13 +82,13 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from edge_agent.capture.source import SourceError  # noqa: PLC0415  imported only once something went wrong
     from edge_agent.clips.errors import ClipError  # noqa: PLC0415
     from edge_agent.commissioning.errors import ListenError  # noqa: PLC0415
-    from edge_agent.config.problems import ConfigError  # noqa: PLC0415
-    from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
     from edge_agent.delivery.errors import DeliveryError  # noqa: PLC0415
     from edge_agent.detection.errors import DetectionError  # noqa: PLC0415
     from edge_agent.errors import CommandError  # noqa: PLC0415
     from edge_agent.inference.errors import BundleError  # noqa: PLC0415
     from edge_agent.observe.errors import ObserveError  # noqa: PLC0415
+    from edge_agent.settings.problems import ConfigError  # noqa: PLC0415
+    from edge_agent.settings.secret import SecretFileError  # noqa: PLC0415
     from edge_agent.signal.settings import SignalError  # noqa: PLC0415
     from edge_agent.speech.errors import SpeechError  # noqa: PLC0415
 
@@ -99,8 +99,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 
 def _report(error: Exception) -> int:
-    from edge_agent.config.problems import ConfigError  # noqa: PLC0415
-    from edge_agent.config.secret import SecretFileError  # noqa: PLC0415
+    from edge_agent.settings.problems import ConfigError  # noqa: PLC0415
+    from edge_agent.settings.secret import SecretFileError  # noqa: PLC0415
 
     if isinstance(error, SecretFileError):
         print(f"edge-agent: {error}", file=sys.stderr)

@@ -41,7 +41,6 @@ from edge_agent.commissioning.server import TapServer
 from edge_agent.commissioning.tap import Taps
 from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
-from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
@@ -57,6 +56,7 @@ from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.settings.secret import SecretFileError
 from edge_agent.web.behind import AgentParts, behind
 from edge_agent.web.frontage import Frontage
 from edge_agent.web.watch import seen_window

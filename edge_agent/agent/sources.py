@@ -19,9 +19,9 @@ from edge_agent.capture.simulated import ScheduledFault, SimulatedChannel, Simul
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.capture.stream_input import StreamInput, TcpInput
 from edge_agent.capture.stream_url import StreamUrl
-from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import MicrophoneSection, ReplaySection, SimulatedSection, SourceSection, StreamSection
+from edge_agent.settings.secret import SecretFileError
 from edge_agent.simulate import MachineType, SimulationError, fault_kind, random_spec
 
 _NO_FAULT = "none"

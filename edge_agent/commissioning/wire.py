@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge_agent.commissioning.errors import ListenError
 from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus, TakenOver
-from edge_agent.config.base import ID_PATTERN
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.errors import BundleError
+from edge_agent.settings.base import ID_PATTERN
 from edge_agent.signal.level import LevelReading
 
 MAX_JSON_BYTES = 16 * 1024

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from edge_agent.config.base import FilePath, Identifier, Section
+from edge_agent.settings.base import FilePath, Identifier, Section
 
 
 class AgentSection(Section):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge_agent.config.base import Section
+from edge_agent.settings.base import Section
 
 Fault = Literal[
     "dead", "frozen", "unplugged", "stopped", "clipped", "dc_offset", "frozen_bits", "muffled", "hum",

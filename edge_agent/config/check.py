@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.config.load import load_settings
-from edge_agent.config.problems import ConfigError, Problem
-from edge_agent.config.secret import SecretFile, SecretFileError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ReplaySection, StreamSection
+from edge_agent.settings.problems import ConfigError, Problem
+from edge_agent.settings.secret import SecretFile, SecretFileError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 import edge_agent
-from edge_agent.config.base import FilePath, Section
+from edge_agent.settings.base import FilePath, Section
 
 
 class ClipsSection(Section):

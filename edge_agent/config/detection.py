@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from edge_agent.config.base import InconsistencyError, Section
+from edge_agent.settings.base import InconsistencyError, Section
 
 
 class DetectionSection(Section):

@@ -3,22 +3,10 @@
 `python -m edge_agent.config.generate` writes the files, with `--check` it only compares them and exits 1 with a diff.
 """
 
-import argparse
-import difflib
-import json
 import sys
-import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, to_jsonable_python
-
-from edge_agent.config.secret import SecretFile
 from edge_agent.config.settings import AgentSettings
-from edge_agent.config.tree import Items, Leaf, Node, Table, choices_of, node_of
+from edge_agent.settings.documents import render_reference, render_schema, render_toml, write_or_compare
 
 _EXAMPLE_KIND = "simulated"
 _HEAD = """\
@@ -26,160 +14,22 @@ _HEAD = """\
 # A key that is commented out has the default shown, or is optional. Every key can be set by the variable in brackets.
 # As it stands this file listens to a simulated fan and needs no hardware. Check it: edge-agent check --config FILE
 """
-_NAMES: dict[Any, str] = {
-    bool: "true or false",
-    int: "whole number",
-    float: "number",
-    str: "text",
-    Path: "path",
-    SecretFile: "path",
-}
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key as the documents show it."""
-
-    name: str
-    node: Node
-    field: FieldInfo
-    variable: str
-
-    @property
-    def facts(self) -> str:
-        """Type or choices, and bounds."""
-        item = self.node.item if isinstance(self.node, Items) else self.node
-        scalar = item.scalar if isinstance(item, Leaf) else None
-        choices = choices_of(item) if isinstance(item, Leaf) else ()
-        text = " | ".join(map(_toml, choices)) if choices else _NAMES.get(scalar, "text")
-        bounds = {
-            name: getattr(part, name) for part in self.field.metadata for name in ("ge", "le") if hasattr(part, name)
-        }
-        if bounds and isinstance(self.node, Leaf):
-            text += f", {bounds['ge']} to {bounds['le']}"
-        return f"list of {text}" if isinstance(self.node, Items) else text
-
-    @property
-    def default(self) -> str | None:
-        """The default as TOML; None where there is none."""
-        value = self.field.default
-        return None if value is None or value is PydanticUndefined else _toml(value)
-
-    @property
-    def sample(self) -> str:
-        """The default, or an example where there is none."""
-        return self.default or _toml((self.field.examples or ["..."])[0])
-
-
-def _toml(value: Any) -> str:  # noqa: ANN401 (any default)
-    return json.dumps(to_jsonable_python(value))
-
-
-def _keys(table: Table, prefix: str) -> Iterator[Key]:
-    for name, field in table.fields.items():
-        yield Key(name, node_of(field.annotation), field, f"{prefix}{name.upper()}")
-
-
-def _is_table(node: Node) -> bool:
-    return isinstance(node, Table) or (isinstance(node, Items) and isinstance(node.item, Table))
-
-
-def _tables(table: Table, path: str, variable: str) -> Iterator[tuple[str, str, str, Table]]:
-    """Every table below: header, variable prefix, description, table; a union once per kind, the example's last."""
-    for key in _keys(table, variable):
-        inner = key.node.item if isinstance(key.node, Items) else key.node
-        if not isinstance(inner, Table):
-            continue
-        name, prefix = f"{path}{key.name}", f"{key.variable}__"
-        header = f"[[{name}]]" if isinstance(key.node, Items) else f"[{name}]"
-        prefix += "0__" if isinstance(key.node, Items) else ""
-        if inner.kinds:
-            for kind, model in sorted(
-                zip(inner.kinds, inner.models, strict=True), key=lambda item: item[0] == _EXAMPLE_KIND
-            ):
-                described = f"{key.field.description} Kind {kind}: {(model.__doc__ or '').splitlines()[0]}"
-                yield header, prefix, described, Table((model,))
-            inner = Table((inner.models[-1],))
-        else:
-            yield header, prefix, key.field.description or "", inner
-        yield from _tables(inner, f"{name}.", prefix)
-
-
-def render_toml() -> str:
-    """The commented example file."""
-    out = [_HEAD]
-    for header, prefix, description, table in _tables(node_of(AgentSettings), "", "EDGE_AGENT__"):  # type: ignore[arg-type] # the root is a table
-        kind = table.fields["kind"].examples if "kind" in table.fields else None
-        live = "#" if kind and kind[0] != _EXAMPLE_KIND else ""
-        out += [f"# {line}" for line in textwrap.wrap(description, 110)]
-        out.append(f"{live}{header}")
-        for key in _keys(table, prefix):
-            if _is_table(key.node):
-                continue
-            out += [
-                f"# {line}" for line in textwrap.wrap(f"{key.field.description} {key.facts}. [{key.variable}]", 110)
-            ]
-            required = key.field.is_required()
-            out.append(f"{'' if required and not live else '#'}{key.name} = {key.sample}")
-        out.append("")
-    return "\n".join(out)
-
-
-def render_reference() -> str:
-    """The reference page, in Markdown."""
-    out = ["# Configuration of the agent", ""]
-    out += ["Generated from the settings; `config/agent.toml` is the commented example.", ""]
-    out += ["A list's item is numbered from 0 in its variable.", ""]
-    for header, prefix, description, table in _tables(node_of(AgentSettings), "", "EDGE_AGENT__"):  # type: ignore[arg-type] # the root is a table
-        out += [
-            f"## `{header}`",
-            "",
-            description,
-            "",
-            "| key | value | default | meaning | variable |",
-            "|---|---|---|---|---|",
-        ]
-        for key in _keys(table, prefix):
-            if not _is_table(key.node):
-                default = "required" if key.field.is_required() else f"`{key.default}`" if key.default else "unset"
-                facts = key.facts.replace("|", "\\|")
-                out.append(f"| `{key.name}` | {facts} | {default} | {key.field.description} | `{key.variable}` |")
-        out.append("")
-    return "\n".join(out)
-
-
-def render_schema() -> str:
-    """The JSON schema, for editors."""
-    return json.dumps(AgentSettings.model_json_schema(), indent=2) + "\n"
 
 
 def documents() -> dict[str, str]:
     """Every generated file, by its path in the repository."""
     return {
-        "config/agent.toml": render_toml(),
-        "config/agent.schema.json": render_schema(),
-        "docs/reference/configuration.md": render_reference(),
+        "config/agent.toml": render_toml(AgentSettings, head=_HEAD, example_kind=_EXAMPLE_KIND),
+        "config/agent.schema.json": render_schema(AgentSettings),
+        "docs/reference/configuration.md": render_reference(
+            AgentSettings, title="Configuration of the agent", example="config/agent.toml", example_kind=_EXAMPLE_KIND
+        ),
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write or compare the files; returns the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 with a diff")
-    parser.add_argument("--root", type=Path, default=Path(), help="root of the repository")
-    options = parser.parse_args(arguments)
-    stale = False
-    for name, content in documents().items():
-        path: Path = options.root / name
-        if not options.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-            continue
-        kept = path.read_text(encoding="utf-8") if path.exists() else ""
-        diff = list(difflib.unified_diff(kept.splitlines(True), content.splitlines(True), f"{name} (kept)", name))
-        sys.stdout.writelines(diff)
-        stale |= bool(diff)
-    return int(stale)
+    return write_or_compare(documents(), (__doc__ or "").splitlines()[0], arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from edge_agent.config.base import Section
+from edge_agent.settings.base import Section
 
 
 class HomeAssistantSection(Section):

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from edge_agent.config.base import InconsistencyError, Section
-from edge_agent.config.secret import SecretFile
+from edge_agent.settings.base import InconsistencyError, Section
+from edge_agent.settings.secret import SecretFile
 
 
 def is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge_agent.config.base import Section
+from edge_agent.settings.base import Section
 
 
 class LogSection(Section):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from edge_agent.config.base import Identifier, Section
+from edge_agent.settings.base import Identifier, Section
 
 
 class MachineSection(Section):

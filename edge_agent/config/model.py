@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 import edge_agent
-from edge_agent.config.base import Section
+from edge_agent.settings.base import Section
 
 
 class ModelSection(Section):

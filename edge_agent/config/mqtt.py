@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from edge_agent.config.base import FilePath, InconsistencyError, Section
 from edge_agent.config.commands import CommandsSection
 from edge_agent.config.home_assistant import HomeAssistantSection
-from edge_agent.config.secret import SecretFile
+from edge_agent.settings.base import FilePath, InconsistencyError, Section
+from edge_agent.settings.secret import SecretFile
 
 MIB = 1024 * 1024
 

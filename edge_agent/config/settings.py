@@ -8,7 +8,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.alarms import AlarmsSection
-from edge_agent.config.base import InconsistencyError, Location
 from edge_agent.config.clips import ClipsSection
 from edge_agent.config.detection import DetectionSection
 from edge_agent.config.http import HttpSection
@@ -18,6 +17,7 @@ from edge_agent.config.model import ModelSection
 from edge_agent.config.mqtt import MqttSection
 from edge_agent.config.source import AUTO, SourceSection
 from edge_agent.config.window import WindowSection
+from edge_agent.settings.base import InconsistencyError, Location
 
 
 class AgentSettings(BaseSettings):

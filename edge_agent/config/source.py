@@ -9,8 +9,8 @@ from edge_agent.capture.errors import SourceError
 from edge_agent.capture.limits import MAX_CHANNELS
 from edge_agent.capture.pulse_token import PREFIX, PulseToken
 from edge_agent.capture.stream_url import StreamUrl
-from edge_agent.config.base import Identifier, InconsistencyError, Section
-from edge_agent.config.secret import SecretFile
+from edge_agent.settings.base import Identifier, InconsistencyError, Section
+from edge_agent.settings.secret import SecretFile
 
 AUTO = "auto"
 """A channel's `machine` when the sound itself is to say which one it is."""

@@ -12,12 +12,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.agent.wiring import mqtt_settings
-from edge_agent.config.secret import SecretFileError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.delivery.errors import DeliveryError
 from edge_agent.delivery.mqtt_settings import MqttSettings
 from edge_agent.delivery.topics import Topics
 from edge_agent.doctor.finding import Finding, fail, ok, warn
+from edge_agent.settings.secret import SecretFileError
 
 TIMEOUT_S = 5.0
 _TOPIC = "broker"

@@ -8,7 +8,6 @@ from pathlib import Path
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.check import run_check
-from edge_agent.config.problems import Problem
 from edge_agent.config.settings import AgentSettings
 from edge_agent.detection.errors import DetectionError
 from edge_agent.doctor.broker import examine_broker
@@ -26,6 +25,7 @@ from edge_agent.doctor.sources import examine_sources
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.inference.errors import BundleError
+from edge_agent.settings.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from edge_agent.config.secret import SecretFile, SecretFileError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.doctor.finding import Finding, fail, ok
+from edge_agent.settings.secret import SecretFile, SecretFileError
 
 
 def secret_files(part: BaseModel, key: str = "") -> Iterator[tuple[str, SecretFile]]:

@@ -9,9 +9,9 @@ import pytest
 from edge_agent.agent.sources import is_live, source_opener, stamps_by_arrival, timely_machines
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.config.machine import MachineSection
-from edge_agent.config.secret import SecretFile
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ChannelSection, MicrophoneSection, SimulatedSection, StreamSection
+from edge_agent.settings.secret import SecretFile
 from tests.capture.streams import ramp, tcp_sender
 
 HEARD = (ChannelSection(index=0, machine="auto"),)

@@ -6,10 +6,10 @@ import pytest
 
 from edge_agent.agent.wiring import alarm_budget, machines_of, mqtt_settings, outbox_limits, roster, source_plans
 from edge_agent.config.load import load_settings
-from edge_agent.config.problems import ConfigError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.inference.bundle import load_bundle
 from edge_agent.pipeline.listener import MachineListener
+from edge_agent.settings.problems import ConfigError
 from tests.support.agent import BUNDLE
 
 TOML = """

@@ -12,8 +12,8 @@ import pytest
 from edge_agent.config import AgentSettings, SecretFileError, load_settings
 from edge_agent.config.check import run_check
 from edge_agent.config.generate import documents, main
-from edge_agent.config.secret import SecretFile
-from edge_agent.config.tree import Items, Leaf, Node, Table, choices_of, node_of
+from edge_agent.settings.secret import SecretFile
+from edge_agent.settings.tree import Items, Leaf, Node, Table, choices_of, node_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "agent.toml"

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from edge_agent.config.base import ID_PATTERN, InconsistencyError, Location
-from edge_agent.config.tree import Items, Node, Table, node_of
+from edge_agent.settings.base import ID_PATTERN, InconsistencyError, Location
+from edge_agent.settings.tree import Items, Node, Table, node_of
 
 _TYPES = {
     "bool_type": "true or false", "bool_parsing": "true or false",

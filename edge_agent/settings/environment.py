@@ -13,9 +13,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from edge_agent.config.base import Location
-from edge_agent.config.problems import Problem, dotted, unknown_key
-from edge_agent.config.tree import Items, Leaf, Node, node_of
+from edge_agent.settings.base import Location
+from edge_agent.settings.problems import Problem, dotted, unknown_key
+from edge_agent.settings.tree import Items, Leaf, Node, node_of
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections import Counter
 
-from edge_agent.config.base import Location
+from edge_agent.settings.base import Location
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _KEY = re.compile(r"""[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*""")

@@ -1,0 +1,1 @@
+"""What the hub knows: gateways, machines, clips, events, labels, runs, bundles, rollouts."""

@@ -1,0 +1,1 @@
+"""Settings of the hub: one strict section per file."""

@@ -1,0 +1,36 @@
+"""All settings of the hub."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from training_hub.config.server import ServerSection
+from training_hub.config.storage import StorageSection
+
+
+class HubSettings(BaseSettings):
+    """All settings of the hub; built in code it reads nothing but its arguments."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        env_prefix="TRAINING_HUB__",
+        env_nested_delimiter="__",
+        protected_namespaces=(),
+    )
+
+    server: ServerSection = Field(default=ServerSection(), description="Where the hub listens.")
+    storage: StorageSection = Field(default=StorageSection(), description="The database and the object store.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the arguments: `edge_agent.settings.load` brings in the file and the environment."""
+        return (init_settings,)

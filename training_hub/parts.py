@@ -1,0 +1,38 @@
+"""What every part of the hub works with."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from training_hub.catalogue.database import Database
+from training_hub.config.settings import HubSettings
+from training_hub.storage.objects import ObjectStore
+
+
+class JobQueue(Protocol):
+    """Hands jobs to workers."""
+
+    def enqueue(self, session: Session, kind: str, parameters: dict[str, object], *, by: str) -> str:
+        """Write the job's row in the caller's transaction, and have a worker told once that is committed.
+
+        Returns:
+            The job's id.
+        """
+
+
+@dataclass(frozen=True)
+class HubParts:
+    """The hub's settings, database, store and queue.
+
+    Attributes:
+        settings: As loaded.
+        database: Transactions.
+        objects: Files by content.
+        jobs: Work for workers.
+    """
+
+    settings: HubSettings
+    database: Database
+    objects: ObjectStore
+    jobs: JobQueue
