@@ -297,6 +297,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     beat_at: Mapped[datetime | None]
     """Of the worker; a running job whose worker went silent is queued again."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often a worker took it up; a worker may only write to the attempt that it began."""
     finished_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None]
 
