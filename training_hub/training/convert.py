@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_agent.inference.runtime import TFLiteModel
 from training_hub.training.errors import TrainingError
+from training_hub.training.stem import fold_stem
 
 _Outputs = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
@@ -98,6 +99,8 @@ def convert(path: Path, inputs: NDArray[np.float32], precision: Precision = Prec
         converter.inference_input_type = converter.inference_output_type = tf.int8
     try:
         content: bytes = converter.convert()
+        if precision is Precision.INT8:
+            content = fold_stem(content)
         expected = original(probe)
     except Exception as error:  # TensorFlow raises whatever its passes raise; the reason is in the text
         text = str(error)

@@ -18,7 +18,7 @@ BUNDLE = Path("models/default")
 NOTES = Path("models/default-notes.md")
 SEED = 1
 STEPS = 2600
-VERSION = "0.3.0"
+VERSION = "0.3.1"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
