@@ -1,16 +1,17 @@
 # make demo   a simulated pump fails before your eyes      make test   all tests
 # make lint   format, types, imports                       make models train and export models/default from a seed
 # make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 200 kills
+# make release  wheel, wheelhouse for x86-64 and Arm, bill of materials; make audit: known vulnerabilities
 # make deb    the Debian package, into dist/               make speech train and export models/speech from a seed
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint models speech deb bench soak clean
+.PHONY: demo test lint models speech deb release audit bench soak clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 demo:
 	@tools/bootstrap demo
@@ -38,6 +39,16 @@ speech:
 deb:
 	@tools/bootstrap test
 	$(BIN)/python -m deploy.debian.build_deb $(DEB_ARGS)
+
+release:
+	@tools/bootstrap test
+	$(BIN)/python -m deploy.release.lock --check
+	$(BIN)/python -m deploy.release.wheelhouse --out dist/wheelhouse
+	$(BIN)/python -m deploy.release.sbom --wheelhouse dist/wheelhouse --out dist/edge-agent.cdx.json
+
+audit:
+	@tools/bootstrap test
+	$(BIN)/python -m deploy.release.audit
 
 bench:
 	@tools/bootstrap test

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import edge_agent
 from edge_agent.commands import options
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.model import ModelSection
@@ -19,6 +18,7 @@ from edge_agent.demo.show import Show, verdict
 from edge_agent.demo.view import PlainView, View
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import load_bundle
+from edge_agent.resources import resource
 
 _LEAST_S, _MOST_S = 5.0, 3600.0
 
@@ -85,7 +85,7 @@ def _ended_in_order() -> Iterator[None]:
 
 def _next_steps() -> str:
     program = _program()
-    config = Path(edge_agent.__file__).resolve().parent.parent / "config" / "agent.toml"
+    config = resource("config/agent.toml")
     shown = _short(config) if config.exists() else "agent.toml"
     state_dir = AgentSection().resolve_state_dir(os.environ)
     return f"""

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import edge_agent
 from edge_agent.errors import CommandError
+from edge_agent.resources import resource
 from edge_agent.service_unit import ServicePlan, plan_service
 
-_DEPLOY = Path(edge_agent.__file__).parent.parent / "deploy" / "systemd" / "edge-agent.service"
-_EXAMPLE = Path(edge_agent.__file__).parent.parent / "config" / "agent.toml"
+_DEPLOY = resource("deploy/systemd/edge-agent.service")
+_EXAMPLE = resource("config/agent.toml")
 _HIDDEN = ("/home", "/root", "/run/user")
 
 

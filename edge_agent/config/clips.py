@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-import edge_agent
+from edge_agent.resources import resource
 from edge_agent.settings.base import FilePath, Section
 
 
@@ -61,4 +61,4 @@ class ClipsSection(Section):
 
     def resolve_detector(self) -> Path:
         """Directory of the speech detector."""
-        return self.detector or Path(edge_agent.__file__).parent.parent / "models" / "speech"
+        return self.detector or resource("models/speech")

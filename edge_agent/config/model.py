@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-import edge_agent
+from edge_agent.resources import resource
 from edge_agent.settings.base import Section
 
 
@@ -23,4 +23,4 @@ class ModelSection(Section):
         if "/" in self.bundle:
             return Path(self.bundle)
         pulled = state_dir / "models" / self.bundle
-        return pulled if pulled.is_dir() else Path(edge_agent.__file__).parent.parent / "models" / self.bundle
+        return pulled if pulled.is_dir() else resource(f"models/{self.bundle}")
