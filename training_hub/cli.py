@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import edge_agent
 from edge_agent.inference.errors import BundleError
+from edge_agent.settings.problems import ConfigError
+from edge_agent.settings.secret import SecretFileError
+from training_hub.catalogue.errors import CatalogueError
 from training_hub.commands import discover
+from training_hub.jobs.errors import JobError
+from training_hub.storage.errors import StorageError
 from training_hub.training.errors import TrainingError
 
 EXIT_FAILED = 1
+EXIT_CONFIG = 78
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0, or 1 with a message on standard error; usage errors exit with 2.
+        0, or 1 with a message on standard error, 78 for bad settings; usage errors exit with 2.
     """
     arguments = build_parser().parse_args(argv)
     try:
@@ -38,9 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"training-hub: {error.name} is not installed; pip install 'edge-agent[train,hub]'", file=sys.stderr)
         return EXIT_FAILED
-    except (TrainingError, BundleError) as error:
+    except (TrainingError, BundleError, CatalogueError, StorageError, JobError, SecretFileError) as error:
         print(f"training-hub: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
     except KeyboardInterrupt:
         return 128 + 2
     return status

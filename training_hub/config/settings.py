@@ -3,6 +3,9 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from training_hub.config.compute import ComputeSection
+from training_hub.config.features import FeaturesSection
+from training_hub.config.jobs import JobsSection
 from training_hub.config.server import ServerSection
 from training_hub.config.storage import StorageSection
 
@@ -22,6 +25,10 @@ class HubSettings(BaseSettings):
 
     server: ServerSection = Field(default=ServerSection(), description="Where the hub listens.")
     storage: StorageSection = Field(default=StorageSection(), description="The database and the object store.")
+
+    jobs: JobsSection = Field(default=JobsSection(), description="Work that takes longer than a request.")
+    compute: ComputeSection = Field(default=ComputeSection(), description="Where work is spread to.")
+    features: FeaturesSection = Field(default=FeaturesSection(), description="Log-mel frames of clips, computed once.")
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,1 @@
+"""Work spread over threads, processes or a Dask cluster, by one setting."""
