@@ -62,6 +62,17 @@ class Bundle:
             raise BundleError(f"{self.root}: {name} is not listed in {MANIFEST_NAME}; it is not part of the bundle")
         return _read_verified(self.root, entry)
 
+    def read_manifest(self) -> bytes:
+        """The bytes of `manifest.json`, verified again.
+
+        Raises:
+            BundleError: It is another one than when the bundle was loaded.
+        """
+        content = _read_plain(self.root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise BundleError(f"{self.root / MANIFEST_NAME}: was changed since the bundle was loaded; load it again")
+        return content
+
     def encoder(self) -> Encoder:
         """A new encoder, for one thread."""
         spec = self.manifest.encoder

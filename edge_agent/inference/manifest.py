@@ -1,5 +1,6 @@
 """The manifest of a bundle: what its files are, what goes in and out of its model, what was measured."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,9 +16,8 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 64 << 20
 
 # One optional directory; each part starts with a letter or digit: neither "..", "/etc" nor a hidden file can be said.
-FileName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$", max_length=129)
-]
+_FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$"
+FileName = Annotated[str, Field(pattern=_FILE_NAME, max_length=129)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})$")]
@@ -187,6 +187,11 @@ class Manifest(_Strict):
 
 class _Versioned(BaseModel):
     schema_version: int
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file of a bundle may have this path."""
+    return re.fullmatch(_FILE_NAME[1:-1], name) is not None
 
 
 def parse_manifest(content: bytes, *, path: Path) -> Manifest:

@@ -1,0 +1,9 @@
+"""The package's exceptions."""
+
+
+class RolloutError(Exception):
+    """What was asked cannot be done; the message says why and the mend."""
+
+
+class UntrustedError(RolloutError):
+    """Signed metadata that is refused: wrong key, version, time or content."""
