@@ -30,15 +30,7 @@ class ObjectStore:
     """
 
     def __init__(self, url: str, options: dict[str, str] | None = None) -> None:
-        parts = urlsplit(url)
-        self._store: Store
-        if parts.scheme == "file" and parts.path:
-            Path(parts.path).mkdir(parents=True, exist_ok=True, mode=0o750)
-            self._store = LocalStore(parts.path)
-        elif parts.scheme == "s3" and parts.netloc:
-            self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, config=options or {})  # type: ignore[arg-type]  # checked by obstore
-        else:
-            raise StorageError(f"{url!r} is no store; use file:///directory or s3://bucket/prefix")
+        self._store = open_store(url, options)
 
     def put(self, sha256: str, content: bytes) -> bool:
         """Store content by its hash; whole or not at all.
@@ -101,6 +93,21 @@ class ObjectStore:
             return
         except ObstoreError as error:
             raise StorageError(f"object {sha256} cannot be removed: {error}") from error
+
+
+def open_store(url: str, options: dict[str, str] | None = None) -> "Store":
+    """A directory, made where it is not there, or a bucket; `url` and `options` as of `ObjectStore`.
+
+    Raises:
+        StorageError: No URL of a store that the hub can use.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path:
+        Path(parts.path).mkdir(parents=True, exist_ok=True, mode=0o750)
+        return LocalStore(parts.path)
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Store(parts.netloc, prefix=parts.path.strip("/") or None, config=options or {})  # type: ignore[arg-type]  # checked by obstore
+    raise StorageError(f"{url!r} is no store; use file:///directory or s3://bucket/prefix")
 
 
 def _key(sha256: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -97,14 +98,23 @@ def read_mono(path: Path, rate_hz: int) -> NDArray[np.float32]:
     Raises:
         TrainingError: No sound file, empty, or longer than ten minutes.
     """
+    return decode_mono(path, rate_hz, name=str(path))
+
+
+def decode_mono(content: Path | BinaryIO, rate_hz: int, *, name: str) -> NDArray[np.float32]:
+    """The same of a file, or of one that is open.
+
+    Raises:
+        TrainingError: No sound file, empty, or longer than ten minutes; the message has its `name`.
+    """
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(content) as file:
             if not 0 < file.frames <= _LONGEST_S * file.samplerate:
-                raise TrainingError(f"{path}: {file.frames / file.samplerate:.0f} s; expected up to {_LONGEST_S} s")
+                raise TrainingError(f"{name}: {file.frames / file.samplerate:.0f} s; expected up to {_LONGEST_S} s")
             native = file.samplerate
             samples: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)[:, 0]
     except (soundfile.SoundFileError, OSError) as error:
-        raise TrainingError(f"{path}: {error}; give WAV or FLAC") from error
+        raise TrainingError(f"{name}: {error}; give WAV or FLAC") from error
     if native == rate_hz:
         return np.ascontiguousarray(samples)
     resampler = StreamResampler(native, rate_hz)
