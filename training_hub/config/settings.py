@@ -7,6 +7,7 @@ from training_hub.config.compute import ComputeSection
 from training_hub.config.features import FeaturesSection
 from training_hub.config.jobs import JobsSection
 from training_hub.config.server import ServerSection
+from training_hub.config.sounds import SoundsSection
 from training_hub.config.storage import StorageSection
 
 
@@ -25,6 +26,7 @@ class HubSettings(BaseSettings):
 
     server: ServerSection = Field(default=ServerSection(), description="Where the hub listens.")
     storage: StorageSection = Field(default=StorageSection(), description="The database and the object store.")
+    sounds: SoundsSection = Field(default=SoundsSection(), description="What people may upload.")
 
     jobs: JobsSection = Field(default=JobsSection(), description="Work that takes longer than a request.")
     compute: ComputeSection = Field(default=ComputeSection(), description="Where work is spread to.")

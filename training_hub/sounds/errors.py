@@ -1,0 +1,28 @@
+"""The package's exception."""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why a sound is not taken."""
+
+    TOO_LARGE = "too_large"
+    FORMAT = "format"
+    DAMAGED = "damaged"
+    LIMITS = "limits"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+
+
+class SoundError(Exception):
+    """A sound cannot be used; the message names the thing and the mend.
+
+    Args:
+        refusal: What kind of reason.
+        message: In words.
+    """
+
+    def __init__(self, refusal: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.refusal = refusal
