@@ -6,6 +6,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from training_hub.config.compute import ComputeSection
 from training_hub.config.features import FeaturesSection
 from training_hub.config.jobs import JobsSection
+from training_hub.config.rollout import RolloutSection
 from training_hub.config.server import ServerSection
 from training_hub.config.sounds import SoundsSection
 from training_hub.config.storage import StorageSection
@@ -31,6 +32,8 @@ class HubSettings(BaseSettings):
     jobs: JobsSection = Field(default=JobsSection(), description="Work that takes longer than a request.")
     compute: ComputeSection = Field(default=ComputeSection(), description="Where work is spread to.")
     features: FeaturesSection = Field(default=FeaturesSection(), description="Log-mel frames of clips, computed once.")
+
+    rollout: RolloutSection = Field(default=RolloutSection(), description="Signatures and stages of rollouts.")
 
     @classmethod
     def settings_customise_sources(

@@ -7,3 +7,7 @@ class RolloutError(Exception):
 
 class UntrustedError(RolloutError):
     """Signed metadata that is refused: wrong key, version, time or content."""
+
+
+class MissingError(RolloutError):
+    """There is no such thing."""

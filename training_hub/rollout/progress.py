@@ -102,8 +102,8 @@ class Progress(BaseModel):
             phase = update.phase
         elif runs and phase not in LEFT:
             phase = "active"
-        elif phase == "active":  # it runs another one and says nothing of why
-            phase = "rolled_back"
+        elif not runs and phase not in LEFT:  # it runs another one, and says nothing of this one
+            phase = "rolled_back" if phase == "active" else "assigned"
         changes: dict[str, object] = {
             "phase": phase,
             "why": (update.why or "") if update is not None else self.why,
