@@ -1,6 +1,6 @@
 # make demo   a simulated pump fails before your eyes      make test   all tests
 # make lint   format, types, imports                       make models train and export models/default from a seed
-# make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 200 kills
+# make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 400 kills
 # make release  wheel, wheelhouse for x86-64 and Arm, bill of materials; make audit: known vulnerabilities
 # make deb    the Debian package, into dist/               make speech train and export models/speech from a seed
 PYTHON ?= python3
@@ -65,6 +65,7 @@ soak:
 	$(BIN)/python -m benchmarks.soak.capture
 	$(BIN)/python -m tests.faults.capture_chaos --faults 50
 	$(BIN)/python -m tests.faults.delivery_chaos --kills 200
+	$(BIN)/python -m tests.faults.agent_chaos --kills 200
 	$(BIN)/python -m benchmarks.soak.outage
 
 clean:

@@ -6,6 +6,7 @@ from deploy.grafana.panels import BAD, FINE, WORTH_A_LOOK, board, lines, number,
 from deploy.grafana.states import ALARM_STATES, index_of_state, named
 
 _M = 'instance=~"$instance",machine="$machine"'
+_CLIPS = f"edge_agent_clip_score_ratio_bucket{{{_M}}}"
 
 
 def machine() -> build.Dashboard:
@@ -66,6 +67,19 @@ def machine() -> build.Dashboard:
                 "Score of each window and the threshold that its false-alarm budget sets.",
                 width=24,
                 height=9,
+                least=0,
+            )
+        )
+        .with_panel(
+            lines(
+                "Kept clips: score / threshold",
+                [
+                    (f"histogram_quantile(0.5, sum by (le) (rate({_CLIPS}[1h])))", "median"),
+                    (f"histogram_quantile(0.95, sum by (le) (rate({_CLIPS}[1h])))", "95 %"),
+                ],
+                "Each exemplar (diamond) is a clip: its label clip_id opens it on the gateway's page and in "
+                "`edge-agent clips show`.",
+                width=24,
                 least=0,
             )
         )

@@ -241,7 +241,7 @@ class AlarmDesk:
         alarm = change.alarm
         self._metrics.alarm_changed(alarm.key.kind.value, "update" if change.event is None else change.event.value)
         if change.begun and alarm.key.kind is Kind.ANOMALY:
-            self._metrics.alarm_raised(alarm.key.machine)
+            self._metrics.alarm_raised(alarm.key.machine, alarm.id)
         if change.event is None:
             return
         log = _log.warning if change.annunciated else _log.info

@@ -71,6 +71,7 @@ class ClipKeeping:
         self._shown: dict[str, tuple[str, str]] = {}
         self._clock = clock
         self._health = health
+        self._metrics = metrics
         self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
         self._rates: dict[str, int] = {}
         self.hears(settings)
@@ -166,13 +167,17 @@ class ClipKeeping:
         self._writer.stop()
 
     def _on_disk(self, sidecar: Sidecar) -> None:
-        """An alarm names its first clip, what the machine sounded like before, and its newest one. Writer's thread."""
+        """Metrics name the clip; an alarm its first one, what was heard before, and its newest one. Writer's thread."""
+        judged = sidecar.judgement
+        if judged.score is not None and judged.threshold is not None:
+            self._metrics.clip_kept(sidecar.machine, sidecar.id, score=judged.score, threshold=judged.threshold)
         if sidecar.reason is not Reason.ALARM or sidecar.alarm is None:
             return
         episode, first = self._shown.get(sidecar.machine, ("", ""))
         if episode != sidecar.alarm:
             first = sidecar.id
             self._shown[sidecar.machine] = (sidecar.alarm, first)
+        self._metrics.alarm_heard(sidecar.machine, sidecar.alarm, sidecar.id)
         before = self._writer.latest(sidecar.machine, Reason.RANDOM)
         self._alarms.clips_kept(sidecar.machine, sidecar.alarm, clip=first, before=before, after=sidecar.id)
 

@@ -38,6 +38,7 @@ STAGES = ("features", "encode", "score", "store")
 """Stages whose time is measured: log-mel and patches, encoder, detectors, outbox."""
 
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_SCORE_BUCKETS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 8.0)
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -88,8 +89,15 @@ class Metrics:
             "window_last_scored_timestamp_seconds", "Wall time at which the last window was finished.", "machine"
         )
         self._alarm = gauge("alarm_state", "1 for the state that the machine's alarm is in.", "machine", "state")
-        self._alarms = counter("alarms_raised", "Alarm episodes begun.", "machine")
+        self._alarms = counter("alarms_raised", "Alarm episodes begun; exemplars name alarm and clip.", "machine")
         self._alarm_changes = counter("alarm_changes", "Changes of alarms, by what happened.", "kind", "event")
+        self._clip_score = Histogram(
+            "edge_agent_clip_score_ratio",
+            "Scores of kept clips as a share of the threshold; exemplars name the clip.",
+            ["machine"],
+            buckets=_SCORE_BUCKETS,
+            registry=registry,
+        )
         self._input_fault = gauge("input_fault", "1 while a fault of the machine's input lasts.", "machine", "fault")
         self._plant_event = gauge("plant_event", "1 while most machines are odd at once.")
         self._learning_frozen = gauge(
@@ -173,6 +181,7 @@ class Metrics:
         for state in MACHINE_STATES:
             self._windows.labels(machine, state)
         self._alarms.labels(machine)
+        self._clip_score.labels(machine)
         self.alarm_state(machine, "normal")
         self.input_findings(machine, ())
 
@@ -213,9 +222,18 @@ class Metrics:
         """The machine's alarm came into a state."""
         _set_one(self._alarm, machine, _known(state, ALARM_STATES), ALARM_STATES)
 
-    def alarm_raised(self, machine: str) -> None:
-        """An alarm episode began."""
-        self._alarms.labels(machine).inc()
+    def alarm_raised(self, machine: str, alarm: str) -> None:
+        """An alarm episode began; its id becomes the exemplar."""
+        self._alarms.labels(machine).inc(exemplar={"alarm_id": alarm})
+
+    def alarm_heard(self, machine: str, alarm: str, clip: str) -> None:
+        """A clip of an alarm is on the disk: the exemplar of the alarm names it from now on."""
+        self._alarms.labels(machine).inc(0, exemplar={"alarm_id": alarm, "clip_id": clip})
+
+    def clip_kept(self, machine: str, clip: str, *, score: float, threshold: float) -> None:
+        """A clip of a scored window is on the disk; its id becomes the exemplar of its bucket."""
+        if threshold > 0:
+            self._clip_score.labels(machine).observe(score / threshold, exemplar={"clip_id": clip})
 
     def alarm_changed(self, kind: str, event: str) -> None:
         """Something happened to an alarm; both words are those of the alarm events."""

@@ -15,7 +15,7 @@ import pytest
 from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import ROOT, Agent, running
 from tests.support.broker import Broker, needs_mosquitto, wait_until
-from tests.support.prometheus import Prometheus, needs_prometheus, prometheus
+from tests.support.prometheus import Exemplar, Prometheus, needs_prometheus, prometheus
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed (extra dev)")
 from deploy.grafana.build import dashboards  # after the check that it is there
@@ -111,6 +111,24 @@ def test_variables_offer_what_there_is(outage: Watched) -> None:
             if variable["type"] == "query":
                 family = variable["query"].split("(")[1].split(",")[0].split("{")[0]
                 assert outage.server.has_figures(family), variable["query"]
+
+
+def test_exemplars_name_clips_that_can_be_heard(outage: Watched) -> None:
+    def found(series: str) -> list[Exemplar]:
+        return [each for each in outage.server.exemplars(series) if "clip_id" in each.labels]
+
+    wait_until(lambda: bool(found("edge_agent_alarms_raised_total")), 60.0, "a clip of an alarm in Prometheus")
+    [raised, *_], scored = found("edge_agent_alarms_raised_total"), found("edge_agent_clip_score_ratio_bucket")
+    _, listed = outage.agent.get("/api/clips?machine=pump_1")
+    clips = {clip["id"]: clip for clip in json.loads(listed)["clips"]}
+    assert raised.series["machine"] == "pump_1"
+    assert clips[raised.labels["clip_id"]]["alarm"] == raised.labels["alarm_id"]
+    assert outage.agent.get_bytes(f"/api/clips/{raised.labels['clip_id']}/audio")[:4] == b"fLaC"
+    assert scored
+    for each in scored:
+        if (clip := clips.get(each.labels["clip_id"])) is not None:
+            assert each.value == pytest.approx(clip["score"] / clip["threshold"], rel=1e-4)
+    assert {each.labels["clip_id"] for each in scored} & clips.keys()
 
 
 def test_what_fails_raises_its_alert(outage: Watched) -> None:

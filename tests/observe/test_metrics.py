@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as text_string_to_openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge_agent.observe.health import State
@@ -40,6 +41,9 @@ def test_promtool_has_nothing_to_say() -> None:
         ("alarm_state", {"machine": "fan-1", "state": "unacknowledged"}, 1),
         ("alarm_state", {"machine": "fan-1", "state": "normal"}, 0),
         ("alarms_raised_total", {"machine": "fan-1"}, 1),
+        ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.25"}, 0),
+        ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.5"}, 1),
+        ("clip_score_ratio_sum", {"machine": "fan-1"}, 1.375),
         ("alarm_changes_total", {"kind": "anomaly", "event": "raise"}, 1),
         ("alarm_store_failures_total", {"operation": "save"}, 1),
         ("input_fault", {"machine": "fan-1", "fault": "hum"}, 1),
@@ -93,6 +97,19 @@ def test_every_metric_is_ours_helped_and_moved() -> None:
         assert any(sample.value for sample in family.samples), f"{family.name} never moved"
 
 
+def test_exemplars_name_the_alarm_and_the_clip() -> None:
+    named = {
+        sample.name: (sample.labels, sample.exemplar.labels, sample.exemplar.value)
+        for family in text_string_to_openmetrics_families(generate_openmetrics(moved()).decode())
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    assert named == {
+        "edge_agent_alarms_raised_total": ({"machine": "fan-1"}, {"alarm_id": "01ALARM", "clip_id": "01CLIP"}, 0),
+        "edge_agent_clip_score_ratio_bucket": ({"machine": "fan-1", "le": "1.5"}, {"clip_id": "01CLIP"}, 1.375),
+    }
+
+
 def test_a_scrape_balances_the_ledger_and_is_read_anew() -> None:
     registry = CollectorRegistry()
     readings = [LEDGER]
@@ -144,7 +161,7 @@ def test_two_agents_in_one_process_share_nothing() -> None:
     one, other = Metrics(first), Metrics(second)
     for metrics in (one, other):
         metrics.machine_known("fan-1")
-    one.alarm_raised("fan-1")
+    one.alarm_raised("fan-1", "01ALARM")
     raised = [r.get_sample_value("edge_agent_alarms_raised_total", {"machine": "fan-1"}) for r in (first, second)]
     assert raised == [1, 0]
 

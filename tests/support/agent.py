@@ -139,6 +139,11 @@ class Agent:
         except OSError:
             return 0, ""
 
+    def get_bytes(self, path: str) -> bytes:
+        """What a page holds that is no text."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as response:
+            return bytes(response.read())
+
     def wait_ready(self, timeout_s: float = 30.0) -> None:
         """Until a source is heard."""
         wait_until(lambda: self._alive() and self.get("/readyz")[0] == 200, timeout_s, "the agent's /readyz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -84,9 +85,14 @@ class Broker:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End it in order; it saves what it holds."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.alive:
             self._process.terminate()
             self._process.wait(10)
 
@@ -123,6 +129,15 @@ class Subscriber:
         client.loop_start()
         self._client = client
         assert self._ready.wait(10), "the subscriber found no broker"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker talks to it now."""
+        return self._client.is_connected()
+
+    def ids(self) -> set[str]:
+        """Ids of all events heard so far."""
+        return {json.loads(heard.payload)["id"] for heard in list(self.heard)}
 
     def close(self) -> None:
         self._client.disconnect()

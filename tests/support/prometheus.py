@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -34,6 +35,15 @@ class Series:
     value: float
 
 
+@dataclass(frozen=True)
+class Exemplar:
+    """One example of what a series counted: the series, what the example names, and its value."""
+
+    series: Mapping[str, str]
+    labels: Mapping[str, str]
+    value: float
+
+
 class Prometheus:
     """Asks a running server."""
 
@@ -46,7 +56,7 @@ class Prometheus:
         Raises:
             ValueError: The expression is refused.
         """
-        answer = self._get("query", {"query": expression})
+        answer = self._get("query", {"query": expression})["data"]
         if answer["resultType"] == "scalar":
             return [Series({}, float(answer["result"][1]))]
         return [Series(item["metric"], float(item["value"][1])) for item in answer["result"]]
@@ -54,23 +64,37 @@ class Prometheus:
     def query_range(self, expression: str, start_s: float, end_s: float, step_s: float) -> list[dict[str, Any]]:
         """Matrix over a time range, as the server says it."""
         times = {"start": f"{start_s}", "end": f"{end_s}", "step": f"{step_s}"}
-        return list(self._get("query_range", {"query": expression, **times})["result"])
+        return list(self._get("query_range", {"query": expression, **times})["data"]["result"])
+
+    def exemplars(self, expression: str) -> list[Exemplar]:
+        """What the server stored beside the series of an expression within the last hour."""
+        now_s = time.time()
+        answer = self._get(
+            "query_exemplars", {"query": expression, "start": f"{now_s - 3600}", "end": f"{now_s + 60}"}
+        )["data"]
+        return [
+            Exemplar(series["seriesLabels"], each["labels"], float(each["value"]))
+            for series in (answer if isinstance(answer, list) else ())
+            for each in series["exemplars"]
+        ]
 
     def has_figures(self, expression: str) -> bool:
         """Whether the answer holds at least one number."""
         return any(not math.isnan(series.value) for series in self.query(expression))
 
     def _get(self, path: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """The whole answer; one without series while the server does not answer."""
+        nothing = {"data": {"resultType": "vector", "result": []}}
         url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
         try:
             with urllib.request.urlopen(url, timeout=10) as response:
-                return dict(json.load(response)["data"])
+                return dict(json.load(response))
         except urllib.error.HTTPError as error:
             if error.code == 503:  # it is starting
-                return {"resultType": "vector", "result": []}
+                return nothing
             raise ValueError(f"{arguments}: {error.read().decode()}") from error
         except OSError:
-            return {"resultType": "vector", "result": []}
+            return nothing
 
 
 @contextmanager
@@ -87,6 +111,7 @@ def prometheus(directory: Path, target_port: int, rules: Path | None = None) -> 
         encoding="utf-8",
     )
     command = [PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
+    command.append("--enable-feature=exemplar-storage")
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
     try:
