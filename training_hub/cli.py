@@ -8,10 +8,8 @@ import edge_agent
 from edge_agent.inference.errors import BundleError
 from edge_agent.settings.problems import ConfigError
 from edge_agent.settings.secret import SecretFileError
-from training_hub.catalogue.errors import CatalogueError
 from training_hub.commands import discover
-from training_hub.jobs.errors import JobError
-from training_hub.storage.errors import StorageError
+from training_hub.errors import HubError
 from training_hub.training.errors import TrainingError
 
 EXIT_FAILED = 1
@@ -44,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"training-hub: {error.name} is not installed; pip install 'edge-agent[train,hub]'", file=sys.stderr)
         return EXIT_FAILED
-    except (TrainingError, BundleError, CatalogueError, StorageError, JobError, SecretFileError) as error:
+    except (HubError, TrainingError, BundleError, SecretFileError) as error:
         print(f"training-hub: {error}", file=sys.stderr)
         return EXIT_FAILED
     except ConfigError as error:

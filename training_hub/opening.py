@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from edge_agent.settings.secret import SecretFile
 from training_hub.catalogue.database import Database
+from training_hub.catalogue.errors import CatalogueError
 from training_hub.config.settings import HubSettings
 from training_hub.jobs.opening import open_queue
 from training_hub.parts import HubParts
@@ -22,9 +24,7 @@ def open_parts(settings: HubSettings, environ: Mapping[str, str]) -> Iterator[Hu
     Raises:
         CatalogueError, StorageError, JobError, SecretFileError: A part cannot be opened.
     """
-    storage = settings.storage
-    settings.server.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    database = Database(database_url(settings), password=_secret(storage.database_password_file, environ))
+    database = database_of(settings, environ)
     try:
         objects = ObjectStore(objects_url(settings), store_options(settings, environ))
         queue = open_queue(settings, database)
@@ -36,6 +36,30 @@ def open_parts(settings: HubSettings, environ: Mapping[str, str]) -> Iterator[Hu
         database.close()
 
 
+def database_of(settings: HubSettings, environ: Mapping[str, str]) -> Database:
+    """The catalogue alone; the caller closes it.
+
+    Raises:
+        CatalogueError, SecretFileError: It cannot be opened.
+    """
+    make_state_dir(settings.server.state_dir)
+    return Database(database_url(settings), password=_secret(settings.storage.database_password_file, environ))
+
+
+def make_state_dir(state_dir: Path) -> None:
+    """Make the state directory, for its owner alone.
+
+    Raises:
+        CatalogueError: It cannot be made.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CatalogueError(
+            f"state directory {state_dir} cannot be made: {error.strerror}; set server.state_dir or --state-dir"
+        ) from error
+
+
 def database_url(settings: HubSettings) -> str:
     """The catalogue's URL: as set, or SQLite in the state directory."""
     return settings.storage.database_url or f"sqlite:///{settings.server.state_dir.absolute() / 'hub.db'}"
@@ -43,7 +67,7 @@ def database_url(settings: HubSettings) -> str:
 
 def objects_url(settings: HubSettings) -> str:
     """The object store's URL: as set, or a folder in the state directory."""
-    return settings.storage.objects_url or f"file://{settings.server.state_dir.absolute() / 'objects'}"
+    return settings.storage.objects_url or (settings.server.state_dir.absolute() / "objects").as_uri()
 
 
 def store_options(settings: HubSettings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """What every part of the hub works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy.orm import Session
 
 from training_hub.catalogue.database import Database
@@ -30,9 +32,16 @@ class HubParts:
         database: Transactions.
         objects: Files by content.
         jobs: Work for workers.
+        registry: What `/metrics` shows; every metric is called `training_hub_...`.
     """
 
     settings: HubSettings
     database: Database
     objects: ObjectStore
     jobs: JobQueue
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the hub keeps what it keeps by itself."""
+        return self.settings.server.state_dir

@@ -96,18 +96,23 @@ def _tables(table: Table, path: str, variable: str, example_kind: str) -> Iterat
         yield from _tables(inner, f"{name}.", prefix, example_kind)
 
 
-def render_toml(settings_cls: type[BaseSettings], *, head: str, example_kind: str = "") -> str:
+def render_toml(
+    settings_cls: type[BaseSettings], *, head: str, example_kind: str = "", optional: tuple[str, ...] = ()
+) -> str:
     """The commented example file.
 
     Args:
         settings_cls: The settings.
         head: Comment at the top.
         example_kind: Of a table that comes in kinds, the one that is not commented out.
+        optional: Names of tables that are commented out, with all below them.
     """
     out = [head]
     for header, prefix, description, table in _all_tables(settings_cls, example_kind):
         kind = table.fields["kind"].examples if "kind" in table.fields else None
-        live = "#" if kind and kind[0] != example_kind else ""
+        name = header.strip("[]")
+        left_out = any(name == table_name or name.startswith(f"{table_name}.") for table_name in optional)
+        live = "#" if left_out or (kind and kind[0] != example_kind) else ""
         out += [f"# {line}" for line in textwrap.wrap(description, 110)]
         out.append(f"{live}{header}")
         for key in _keys(table, prefix):

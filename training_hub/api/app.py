@@ -1,23 +1,71 @@
-"""The app: every family of requests under `/api/v1`."""
+"""The app: every family of requests under `/api/v1`, and the probes."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 import edge_agent
 from edge_agent.sync.wire import API_PREFIX
+from training_hub.accounts.gate import Gate
+from training_hub.api.failures import add_failures
 from training_hub.api.routes import discover
+from training_hub.companions import Companion
 from training_hub.parts import HubParts
+from training_hub.serving import probes
+from training_hub.serving.bodies import BodyLimit
+from training_hub.serving.companions import Companions
+from training_hub.serving.headers import SecurityHeaders
+from training_hub.serving.metrics import HttpMetrics, Measured
+from training_hub.serving.proxy import TrustedProxy
+
+_MIB = 1 << 20
 
 
-def make_app(parts: HubParts) -> FastAPI:
-    """The hub as an ASGI app."""
+def make_app(
+    parts: HubParts, environ: Mapping[str, str] | None = None, companions: Sequence[Companion] = ()
+) -> FastAPI:
+    """The hub as an ASGI app.
+
+    Args:
+        parts: Its settings, database and store.
+        environ: The environment, for secrets given as systemd's credentials.
+        companions: What runs beside it, from the app's start to its end.
+    """
+    beside = Companions(companions)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        beside.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(beside.stop)
+
     app = FastAPI(
         title="training-hub",
         version=edge_agent.__version__,
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.parts = parts
+    app.state.environ = dict(environ or {})
+    app.state.companions = beside
+    app.state.gate = Gate(parts.database, parts.settings)
+    add_failures(app)
+    app.include_router(probes.router)
     for router in discover():
         app.include_router(router, prefix=API_PREFIX)
+    server = parts.settings.server
+    # the last one added sees a request first
+    app.add_middleware(BodyLimit, max_bytes=server.max_body_mib * _MIB)
+    app.add_middleware(Measured, metrics=HttpMetrics(parts.registry, version=edge_agent.__version__))
+    app.add_middleware(SecurityHeaders)
+    if server.behind_proxy:
+        app.add_middleware(
+            TrustedProxy, proxies=server.trusted_proxies, certificate_header=server.client_certificate_header
+        )
     return app

@@ -18,7 +18,7 @@ _HEAD = """\
 def documents() -> dict[str, str]:
     """Every generated file, by its path in the repository."""
     return {
-        "config/hub.toml": render_toml(HubSettings, head=_HEAD),
+        "config/hub.toml": render_toml(HubSettings, head=_HEAD, optional=("mqtt", "accounts.oidc.roles")),
         "config/hub.schema.json": render_schema(HubSettings),
         "docs/reference/hub-configuration.md": render_reference(
             HubSettings, title="Configuration of the hub", example="config/hub.toml"

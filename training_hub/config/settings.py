@@ -3,9 +3,12 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from training_hub.config.accounts import AccountsSection
 from training_hub.config.compute import ComputeSection
 from training_hub.config.features import FeaturesSection
 from training_hub.config.jobs import JobsSection
+from training_hub.config.log import LogSection
+from training_hub.config.mqtt import BrokerSection
 from training_hub.config.rollout import RolloutSection
 from training_hub.config.server import ServerSection
 from training_hub.config.sounds import SoundsSection
@@ -34,6 +37,13 @@ class HubSettings(BaseSettings):
     features: FeaturesSection = Field(default=FeaturesSection(), description="Log-mel frames of clips, computed once.")
 
     rollout: RolloutSection = Field(default=RolloutSection(), description="Signatures and stages of rollouts.")
+    accounts: AccountsSection = Field(
+        default=AccountsSection(), description="Sessions of people, and how often anybody may ask."
+    )
+    mqtt: tuple[BrokerSection, ...] = Field(
+        default=(), strict=False, max_length=16, description="Brokers that the hub hears gateways' events by."
+    )
+    log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
 
     @classmethod
     def settings_customise_sources(

@@ -1,7 +1,9 @@
 """The package's exceptions."""
 
+from training_hub.errors import HubError
 
-class RolloutError(Exception):
+
+class RolloutError(HubError):
     """What was asked cannot be done; the message says why and the mend."""
 
 

@@ -1,5 +1,7 @@
 """The package's exception."""
 
+from training_hub.errors import HubError
 
-class StorageError(Exception):
+
+class StorageError(HubError):
     """The object store cannot do what was asked; the message names the object and the mend."""

@@ -1,21 +1,27 @@
 """Files by their SHA-256, in a directory or in S3: written once, never changed, checked when read."""
 
+import contextlib
 import hashlib
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.exceptions import BaseError as ObstoreError
+from obstore.exceptions import NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from training_hub.storage.bucket import Bucket
+from training_hub.storage.directory import ObjectDirectory
 from training_hub.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Store
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PREFIX = "objects"
 
 
 class ObjectStore:
@@ -30,7 +36,17 @@ class ObjectStore:
     """
 
     def __init__(self, url: str, options: dict[str, str] | None = None) -> None:
-        self._store = open_store(url, options)
+        parts = urlsplit(url)
+        self._back: ObjectDirectory | Bucket
+        if parts.scheme == "file" and parts.path and not parts.netloc:
+            try:
+                self._back = ObjectDirectory(Path(unquote(parts.path)))
+            except OSError as error:
+                raise StorageError(f"{url}: the directory cannot be made: {error.strerror}") from error
+        elif parts.scheme == "s3" and parts.netloc:
+            self._back = Bucket(parts.netloc, parts.path.strip("/"), options or {})
+        else:
+            raise StorageError(f"{url!r} is no store; use file:///directory or s3://bucket/prefix")
 
     def put(self, sha256: str, content: bytes) -> bool:
         """Store content by its hash; whole or not at all.
@@ -43,13 +59,20 @@ class ObjectStore:
         """
         if hashlib.sha256(content).hexdigest() != sha256:
             raise StorageError(f"content is not {sha256}; nothing was stored")
-        try:
-            self._store.put(_key(sha256), content, mode="create")
-        except AlreadyExistsError:
-            return False
-        except ObstoreError as error:
-            raise StorageError(f"object {sha256} cannot be stored: {error}") from error
-        return True
+        with _explained(f"object {sha256} cannot be stored"):
+            return self._back.put(_key(sha256), content)
+
+    def put_file(self, sha256: str, path: Path) -> bool:
+        """Store a file whose hash was computed as it was written; the file stays the caller's to remove.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            StorageError: The store refused it.
+        """
+        with _explained(f"object {sha256} cannot be stored"):
+            return self._back.put_file(_key(sha256), path)
 
     def get(self, sha256: str) -> bytes:
         """An object's content, checked: a store is never trusted for integrity.
@@ -58,11 +81,10 @@ class ObjectStore:
             StorageError: It is not there, not what it was, or cannot be read.
         """
         try:
-            content = bytes(self._store.get(_key(sha256)).bytes())
+            with _explained(f"object {sha256} cannot be read"):
+                content = self._back.get(_key(sha256))
         except (NotFoundError, FileNotFoundError) as error:
             raise StorageError(f"there is no object {sha256}") from error
-        except ObstoreError as error:
-            raise StorageError(f"object {sha256} cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise StorageError(f"object {sha256} is damaged: its content has another hash; restore it from a backup")
         return content
@@ -73,13 +95,8 @@ class ObjectStore:
         Raises:
             StorageError: The store cannot be asked.
         """
-        try:
-            self._store.head(_key(sha256))
-        except (NotFoundError, FileNotFoundError):
-            return False
-        except ObstoreError as error:
-            raise StorageError(f"object {sha256} cannot be looked up: {error}") from error
-        return True
+        with _explained(f"object {sha256} cannot be looked up"):
+            return self._back.has(_key(sha256))
 
     def delete(self, sha256: str) -> None:
         """Remove an object; one that is gone already is no error.
@@ -87,30 +104,67 @@ class ObjectStore:
         Raises:
             StorageError: The store refused it.
         """
-        try:
-            self._store.delete(_key(sha256))
-        except (NotFoundError, FileNotFoundError):
-            return
-        except ObstoreError as error:
-            raise StorageError(f"object {sha256} cannot be removed: {error}") from error
+        with contextlib.suppress(NotFoundError, FileNotFoundError), _explained(f"object {sha256} cannot be removed"):
+            self._back.delete(_key(sha256))
+
+    def stored(self) -> Iterator[tuple[str, float]]:
+        """Every object, with the time it was stored, seconds since 1970. Slow: it walks the store.
+
+        Raises:
+            StorageError: The store cannot be listed.
+        """
+        with _explained("the store cannot be listed"):
+            for key, at_s in self._back.keys(_PREFIX):
+                if _SHA256.fullmatch(name := key.rpartition("/")[2]):
+                    yield name, at_s
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """The name of a file to fill and hand to `put_file`; gone at the end of the block."""
+        if isinstance(self._back, ObjectDirectory):
+            with self._back.scratch() as path:
+                yield path
+        else:
+            with tempfile.TemporaryDirectory(prefix="training-hub-") as directory:
+                yield Path(directory) / "object"
+
+    def sweep(self) -> int:
+        """Remove what a killed process left unfinished for an hour; returns how many files."""
+        return self._back.sweep() if isinstance(self._back, ObjectDirectory) else 0
 
 
 def open_store(url: str, options: dict[str, str] | None = None) -> "Store":
-    """A directory, made where it is not there, or a bucket; `url` and `options` as of `ObjectStore`.
+    """A directory, made where it is not there, or a bucket, for files that are not named by their content.
+
+    Args:
+        url: As of `ObjectStore`.
+        options: As of `ObjectStore`.
 
     Raises:
         StorageError: No URL of a store that the hub can use.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path:
-        Path(parts.path).mkdir(parents=True, exist_ok=True, mode=0o750)
-        return LocalStore(parts.path)
+        directory = Path(unquote(parts.path))
+        directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return LocalStore(directory)
     if parts.scheme == "s3" and parts.netloc:
         return S3Store(parts.netloc, prefix=parts.path.strip("/") or None, config=options or {})  # type: ignore[arg-type]  # checked by obstore
     raise StorageError(f"{url!r} is no store; use file:///directory or s3://bucket/prefix")
 
 
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """The package's error for those of the backends; that nothing is there passes through."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        raise
+    except (ObstoreError, OSError) as error:
+        raise StorageError(f"{what}: {error}") from error
+
+
 def _key(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise StorageError(f"{sha256!r} is no SHA-256 in hex")
-    return f"objects/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    return f"{_PREFIX}/{sha256[:2]}/{sha256[2:4]}/{sha256}"

@@ -1,0 +1,1 @@
+"""Alembic's migrations: how each version of the tables came of the one before."""

@@ -1,0 +1,38 @@
+"""The arguments by which the hub's commands find its settings."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge_agent.settings.load import load
+from training_hub.config.settings import HubSettings
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--config` and `--state-dir`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the hub's TOML file")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="in place of server.state_dir")
+
+
+def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> HubSettings:
+    """The settings, with the state directory found.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    settings = load(HubSettings, arguments.config, environ)
+    state_dir: Path | None = arguments.state_dir
+    if state_dir is None and "state_dir" not in settings.server.model_fields_set:
+        state_dir = _default_state_dir(environ)
+    if state_dir is None:
+        return settings
+    server = settings.server.model_copy(update={"state_dir": state_dir})
+    return settings.model_copy(update={"server": server})
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> Path:
+    if given := environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "training-hub"

@@ -1,0 +1,34 @@
+"""`[server.tls]`: encryption by the hub itself, and certificates of gateways."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from edge_agent.settings.base import FilePath, InconsistencyError, Section
+
+
+class ServerTlsSection(Section):
+    """Encryption by the hub itself, TLS 1.2 or newer."""
+
+    cert_file: FilePath | None = Field(
+        default=None, description="The hub's certificate with its chain, PEM.", examples=["/etc/training-hub/hub.crt"]
+    )
+    key_file: FilePath | None = Field(
+        default=None,
+        description="Key of cert_file, without a passphrase; or the name of a systemd credential.",
+        examples=["/etc/training-hub/hub.key"],
+    )
+    client_ca_file: FilePath | None = Field(
+        default=None,
+        description="Authorities of gateways' certificates, PEM; set, a gateway may come with one in place of a key.",
+        examples=["/etc/training-hub/gateways_ca.crt"],
+    )
+
+    @model_validator(mode="after")
+    def _certificate_and_key_belong_together(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
+            raise InconsistencyError(((present,), f"needs {absent} beside it"))
+        if self.client_ca_file is not None and self.cert_file is None:
+            raise InconsistencyError((("client_ca_file",), "needs cert_file and key_file beside it"))
+        return self
