@@ -5,19 +5,23 @@ from dataclasses import replace
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind
 from edge_agent.alarms.store import Heard as StoredEpisode
 from edge_agent.delivery.alarming import Evidence
-from edge_agent.delivery.reporting import anomaly_of, input_findings
+from edge_agent.delivery.reporting import anomaly_of, fault_type_of, input_findings
 from edge_agent.delivery.result import Trend
 from edge_agent.detection.alarm import Episode
 from edge_agent.pipeline.listener import Heard
 
 
 def evidence_of(key: AlarmKey, former: Evidence, heard: Heard, trend: Trend | None) -> Evidence:
-    """What a window says of an alarm; the clips of `former` stay."""
+    """What a window says of an alarm; the clips of `former` stay, and the kind of fault until another window tells."""
     verdict = heard.verdict
     if verdict is None:
         return former
     anomaly = anomaly_of(verdict) if key.kind is Kind.ANOMALY else None
-    return replace(former, anomaly=anomaly, findings=input_findings(verdict), trend=trend)
+    fault_type = former.fault_type
+    if key.kind is Kind.ANOMALY and heard.fault is not None:
+        fault_type = fault_type_of(heard.fault)
+    findings = input_findings(verdict)
+    return replace(former, anomaly=anomaly, findings=findings, trend=trend, fault_type=fault_type)
 
 
 def of_episode(episode: Episode) -> StoredEpisode:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from edge_agent.alarms.alarm import Change, Kind, Severity
 from edge_agent.delivery.fields import rfc3339
-from edge_agent.delivery.result import Anomaly, InputFinding, Trend
+from edge_agent.delivery.result import Anomaly, FaultType, InputFinding, Trend
 from edge_agent.delivery.states import AlarmData
 
 SeverityWord = Literal["low", "medium", "high", "critical"]
@@ -30,6 +30,7 @@ class Evidence:
         clip: Id of the kept sound.
         before: Id of the clip with the machine's normal sound.
         after: Id of the clip with what it sounds like now.
+        fault_type: What kind of fault its last anomalous window sounds like.
     """
 
     anomaly: Anomaly | None = None
@@ -38,6 +39,7 @@ class Evidence:
     clip: str | None = None
     before: str | None = None
     after: str | None = None
+    fault_type: FaultType | None = None
 
 
 def alarm_data(change: Change, evidence: Evidence, *, gateway: str, clock_synced: bool) -> AlarmData:
@@ -78,6 +80,7 @@ def alarm_data(change: Change, evidence: Evidence, *, gateway: str, clock_synced
         clip=evidence.clip,
         spectrogram_before=evidence.before,
         spectrogram_after=evidence.after,
+        fault_type=evidence.fault_type,
     )
 
 

@@ -8,6 +8,7 @@ from edge_agent.delivery.result import (
     BundleRef,
     Candidate,
     DetectorResult,
+    FaultType,
     Identity,
     InputFinding,
     Match,
@@ -16,6 +17,7 @@ from edge_agent.delivery.result import (
     Trend,
 )
 from edge_agent.detection.explain import sentence
+from edge_agent.detection.faults import FaultGuess
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import Verdict
 from edge_agent.inference.manifest import BundleRef as BundleIdentity
@@ -64,7 +66,13 @@ def result_data(
         match=None if heard.match is None else _match(heard.match),
         prior=heard.prior,
         trend=trend,
+        fault_type=None if heard.fault is None else fault_type_of(heard.fault),
     )
+
+
+def fault_type_of(guess: FaultGuess) -> FaultType:
+    """The kind of fault as events name it."""
+    return FaultType(label=guess.label, distance=guess.distance, confidence=min(1.0, guess.confidence))
 
 
 def anomaly_of(verdict: Verdict, text: str | None = None) -> Anomaly:

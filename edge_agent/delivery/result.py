@@ -144,6 +144,17 @@ class BundleRef(WireModel):
     sha256: Sha256
 
 
+class FaultType(WireModel):
+    """The fault that an anomalous window sounds like, by what operators called others of the machine type.
+
+    `label` is `unknown` where none is near enough; `distance` is 1 less the cosine to the nearest one's prototype.
+    """
+
+    label: Label
+    distance: Annotated[float, Field(allow_inf_nan=False, ge=0, le=2)]
+    confidence: Fraction
+
+
 class Trend(WireModel):
     """How the machine's health develops; see `states.HealthData`."""
 
@@ -176,6 +187,7 @@ class ResultData(WireModel):
         clock_synced: Whether the wall clock was synchronised when the time was stamped.
         file: Replay only: the recording.
         clip: Replay of `.npz` only: index of the clip in it.
+        fault_type: What kind of fault it sounds like; only of an anomalous window, where the models know the type's.
         replayed: Sent from the backlog, after the fact.
     """
 
@@ -197,6 +209,7 @@ class ResultData(WireModel):
     match: Match | None = left_out()
     prior: Label | None = left_out()
     trend: Trend | None = left_out()
+    fault_type: FaultType | None = left_out()
     replayed: bool = False
 
     @model_validator(mode="after")

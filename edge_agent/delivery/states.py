@@ -21,7 +21,7 @@ from edge_agent.delivery.fields import (
     WireModel,
     left_out,
 )
-from edge_agent.delivery.result import AlarmState, Anomaly, BundleRef, InputFinding, Trend
+from edge_agent.delivery.result import AlarmState, Anomaly, BundleRef, FaultType, InputFinding, Trend
 
 
 class AlarmData(WireModel):
@@ -54,6 +54,7 @@ class AlarmData(WireModel):
         clip: Id of the kept sound of the window that raised it.
         spectrogram_before: Id of the clip that shows the machine's normal sound.
         spectrogram_after: Id of the clip that shows what it sounds like now.
+        fault_type: What kind of fault its last anomalous window sounds like.
         replayed: Sent after the fact.
     """
 
@@ -83,6 +84,7 @@ class AlarmData(WireModel):
     clip: Label | None = left_out()
     spectrogram_before: Label | None = left_out()
     spectrogram_after: Label | None = left_out()
+    fault_type: FaultType | None = left_out()
     replayed: bool = False
 
 

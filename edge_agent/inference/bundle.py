@@ -98,6 +98,17 @@ class Bundle:
         path = f"types/{found}.npz"
         return found, read_npz(self.read(path), name=str(self.root / path))
 
+    def fault_arrays(self, machine_type: str) -> Mapping[str, NDArray[Any]] | None:
+        """The arrays of a machine type's fault prototypes; None where the bundle has none.
+
+        Raises:
+            BundleError: The file was changed.
+        """
+        if machine_type not in self.manifest.fault_types:
+            return None
+        path = f"faults/{machine_type}.npz"
+        return read_npz(self.read(path), name=str(self.root / path))
+
     def self_test(self) -> None:
         """Run the golden recording through features and model and compare.
 

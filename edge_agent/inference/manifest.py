@@ -180,9 +180,16 @@ class Manifest(_Strict):
     @property
     def machine_types(self) -> tuple[str, ...]:
         """Machine types with priors of their own, from the files `types/<type>.npz`."""
-        return tuple(
-            sorted(Path(name).stem for name in self.file_names if name.startswith("types/") and name.endswith(".npz"))
-        )
+        return self._stems("types/")
+
+    @property
+    def fault_types(self) -> tuple[str, ...]:
+        """Machine types with faults that operators named, from the files `faults/<type>.npz`."""
+        return self._stems("faults/")
+
+    def _stems(self, directory: str) -> tuple[str, ...]:
+        found = (name for name in self.file_names if name.startswith(directory) and name.endswith(".npz"))
+        return tuple(sorted(Path(name).stem for name in found))
 
 
 class _Versioned(BaseModel):

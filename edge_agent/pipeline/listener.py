@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from edge_agent.detection.alarm import AlarmMachine, AlarmPhase, AlarmState, Episode
 from edge_agent.detection.budget import AlarmBudget
+from edge_agent.detection.faults import FaultGuess, FaultPrototypes
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.detection.scorer import MachineScorer
@@ -41,6 +42,7 @@ class Heard:
         alarm: Where the machine's alarm stands after it; None for a machine without a profile.
         match: The commissioned machine that it is most alike to; None where none can be compared.
         prior: Type whose prior the profile was learnt with; None without a profile.
+        fault: The fault that an anomalous window sounds like, where the bundle knows the type's faults.
     """
 
     machine_id: str
@@ -50,6 +52,7 @@ class Heard:
     alarm: AlarmState | None
     match: Match | None = None
     prior: str | None = None
+    fault: FaultGuess | None = None
 
 
 class Listener(Protocol):
@@ -69,6 +72,7 @@ class MachineListener:
         prior_of: The bundle's prior of a machine type, needed with a profile.
         matcher: All commissioned machines, to find a window that sounds like another one.
         labels: What the encoder's logits stand for.
+        faults: The faults that operators named on machines of the type.
 
     Raises:
         DetectionError: The profile does not belong to the bundle's prior.
@@ -83,12 +87,14 @@ class MachineListener:
         *,
         matcher: Matcher | None = None,
         labels: Sequence[Label] = (),
+        faults: FaultPrototypes | None = None,
     ) -> None:
         self.machine_id = machine_id
         self._identifier = identifier
         self._profile = profile
         self._matcher = matcher or Matcher({})
         self._labels = labels
+        self._faults = faults
         self._scorer: MachineScorer | None = None
         self._budget: AlarmBudget | None = None
         if profile is not None:
@@ -131,7 +137,8 @@ class MachineListener:
             verdict = _with(verdict, self._watch.update(features, distances, identity))
         alarm = self._alarm.update(verdict, start_ns)
         prior = self._profile.prior_name
-        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm, match, prior)
+        fault = self._faults.guess(features.embeddings) if self._faults is not None and verdict.is_anomalous else None
+        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm, match, prior, fault)
 
 
 def _with(verdict: Verdict, finding: HealthFinding | None) -> Verdict:

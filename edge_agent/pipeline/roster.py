@@ -8,6 +8,7 @@ from edge_agent.detection.alarm import Episode
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.faults import fault_prototypes
 from edge_agent.pipeline.identity import UNKNOWN, Identifier, identifier_of
 from edge_agent.pipeline.listener import Heard, Listener, MachineListener, MachineState
 from edge_agent.pipeline.match import Matcher
@@ -25,7 +26,7 @@ class Roster:
 
     Raises:
         DetectionError: A profile does not belong to the bundle.
-        BundleError: The calibration of identities does not fit the bundle.
+        BundleError: The calibration of identities, or the faults, do not fit the bundle.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Roster:
                 lambda name: type_prior(bundle, name),
                 matcher=self._matcher,
                 labels=bundle.manifest.labels,
+                faults=None if profile is None else fault_prototypes(bundle, profile.machine_type),
             )
             for machine_id, profile in profiles.items()
         }

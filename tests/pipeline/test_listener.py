@@ -8,6 +8,7 @@ import pytest
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
 from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.faults import FaultPrototypes
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.pipeline.analyse import AnalysedWindow
@@ -74,3 +75,15 @@ def test_a_profile_of_another_prior_is_refused(profile: Profile, tmp_path: Path)
     other: TypePrior = sounds.prior(shape=1.0)
     with pytest.raises(DetectionError, match="another version of type"):
         MachineListener("fan_1", IDENTIFIER, profile, lambda name: other)
+
+
+def test_only_an_anomalous_window_is_given_a_kind_of_fault(profile: Profile) -> None:
+    size = sounds.window(1).embeddings.shape[1]
+    faults = FaultPrototypes(
+        labels=("bearing",), origin=np.zeros(size, np.float32), centres=np.eye(1, size, dtype=np.float32),
+        limits=np.array([2.0], np.float32), temperature=0.1,
+    )  # fmt: skip
+    listener = MachineListener("fan_1", IDENTIFIER, profile, lambda name: PRIOR, faults=faults)
+    assert listener.hear(_window(10_000), 0).fault is None
+    guess = listener.hear(_window(10_001, change_db=30.0), 10**10).fault
+    assert guess is not None and guess.label == "bearing"
