@@ -18,6 +18,7 @@ COMMANDS = {
     "alarms": "list alarms and act on them",
     "models": "show and verify bundles",
     "clips": "list, show, label, pin, export, delete and verify kept sound",
+    "sync": "send clips and events to the hub, over the network or on a USB stick",
     "doctor": "check everything that the service needs and say what to do",
     "install-service": "make the agent a service of systemd",
     "demo": "watch a simulated pump fail",
@@ -91,10 +92,11 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from edge_agent.settings.secret import SecretFileError  # noqa: PLC0415
     from edge_agent.signal.settings import SignalError  # noqa: PLC0415
     from edge_agent.speech.errors import SpeechError  # noqa: PLC0415
+    from edge_agent.sync.errors import SyncError  # noqa: PLC0415
 
     return (
         SourceError, ConfigError, SecretFileError, DeliveryError, DetectionError, CommandError, BundleError,
-        ListenError, ObserveError, SignalError, SpeechError, ClipError, OSError,
+        ListenError, ObserveError, SignalError, SpeechError, ClipError, SyncError, OSError,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import platform
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -60,6 +61,9 @@ from edge_agent.settings.secret import SecretFileError
 from edge_agent.web.behind import AgentParts, behind
 from edge_agent.web.frontage import Frontage
 from edge_agent.web.watch import seen_window
+
+if TYPE_CHECKING:
+    from edge_agent.agent.hub_link import HubLink
 
 _log = logging.getLogger(__name__)
 
@@ -148,6 +152,7 @@ class Daemon:
         _make_state_dir(state_dir)
         self._metrics.watch_disk(state_dir)
 
+        self._hub = self._open_hub(reference)
         self._uplink = self._open_uplink(topics, messages, reference)
         sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
         self._alarms = AlarmDesk(
@@ -218,6 +223,8 @@ class Daemon:
         self._control.start()
         if self._clips is not None:
             self._clips.start()
+        if self._hub is not None:
+            self._hub.start()
         self._crew.start()
         self._tap_server.start()
         self._notifier.ready(f"listening to {len(self._crew)} sources")
@@ -260,6 +267,8 @@ class Daemon:
         self._reporter.window(event)
         if self._clips is not None:
             self._clips.window(event)
+        if self._hub is not None:
+            self._hub.window(event)
         self._tap_server.taps.window(event)
         self._frontage.board.window(seen_window(event))
 
@@ -273,6 +282,23 @@ class Daemon:
             topics=topics,
             messages=messages,
             facts=lambda: self._facts(bundle),
+            clock=self._clock,
+            metrics=self._metrics,
+            health=self._health,
+            kept=self._hub,
+        )
+
+    def _open_hub(self, bundle: BundleRef) -> "HubLink | None":
+        if not self._settings.hub.enabled:
+            return None
+        from edge_agent.agent.hub_link import HubLink  # noqa: PLC0415  what speaks HTTP costs memory, for those with a hub
+
+        return HubLink(
+            self._settings,
+            self._environ,
+            state_dir=self._state_dir,
+            started_ns=self._started_ns,
+            bundle=bundle,
             clock=self._clock,
             metrics=self._metrics,
             health=self._health,
@@ -308,6 +334,8 @@ class Daemon:
             self._clips.look_after()
         if self._uplink is not None:
             self._uplink.look_after()
+        if self._hub is not None:
+            self._hub.look_after()
         synced = self._clock.is_synced()
         if synced and not self._was_synced:
             # the one step that is taken over: the first good time. Later ones move no stamp.
@@ -377,6 +405,8 @@ class Daemon:
         self._reporter.hears(machines_of(settings))
         if self._clips is not None:
             self._clips.hears(settings, gone=changes.leaving)
+        if self._hub is not None:
+            self._hub.hears(settings)
         self._alarms.watches(machines.machines, (source.id for source in settings.source))
         for machine in settings.machine:
             self._metrics.machine_known(machine.id)
@@ -403,6 +433,8 @@ class Daemon:
         self._trends.save()
         if self._uplink is not None:
             self._uplink.stop()
+        if self._hub is not None:
+            self._hub.stop()
         self._frontage.stop()
         _log.info("stopped")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import SimulatedSection, SourceSection
 
-_FIXED_SECTIONS = ("agent", "window", "model", "alarms", "clips", "http")
+_FIXED_SECTIONS = ("agent", "window", "model", "alarms", "clips", "hub", "http")
 """What every part was built from; only a restart takes it over."""
 
 _FIXED_MQTT = ("enabled", "root_topic", "commands", "home_assistant")

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from edge_agent.agent.mailbox import Mailbox
 from edge_agent.agent.readings import delivery_reading, outbox_reading
@@ -28,6 +29,26 @@ _RECONNECT_DRAIN_S = 1.0
 SINK = "mqtt"
 
 
+class Acknowledgements(Protocol):
+    """Keeps events that the broker acknowledged; on the publisher's thread, which must not wait long."""
+
+    def acknowledged(self, message: Message) -> None:
+        """The broker acknowledged an event."""
+
+    def before_forgotten(self) -> None:
+        """The outbox is about to forget what was acknowledged."""
+
+
+class NoAcknowledgements:
+    """What the broker has is forgotten."""
+
+    def acknowledged(self, message: Message) -> None:
+        """Nobody keeps it."""
+
+    def before_forgotten(self) -> None:
+        """Nothing is kept."""
+
+
 class Uplink:
     """Outbox, intake and publisher of one agent.
 
@@ -41,6 +62,7 @@ class Uplink:
         clock: Time.
         metrics: Watches all of it.
         health: Told whether the broker is reached.
+        kept: Keeps what the broker acknowledged.
 
     Raises:
         DeliveryError: The outbox cannot be opened.
@@ -59,14 +81,21 @@ class Uplink:
         clock: SystemClock,
         metrics: Metrics,
         health: Health,
+        kept: Acknowledgements | None = None,
     ) -> None:
+        kept = kept or NoAcknowledgements()
         self._topics = topics
         self._clock = clock
         self._mqtt = mqtt_settings(settings, environ)
         self._status = GatewayStatus(messages, facts, clock.wall_ns)
-        self._watch = DeliveryWatch(metrics, health, clock, timely=self._timely_topics(settings))
+        self._watch = DeliveryWatch(
+            metrics, health, clock, timely=self._timely_topics(settings), acknowledged=kept.acknowledged
+        )
         self._mailbox: Mailbox | None = None
-        self._outbox = SpillOutbox(SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings), patient=True))
+        self._outbox = SpillOutbox(
+            SqliteOutbox(state_dir / "outbox.db", outbox_limits(settings), patient=True),
+            before_delete=kept.before_forgotten,
+        )
         self._publisher = self._make_publisher()
         self.intake = Intake(self._outbox, self._new_event)
         health.register(SINK, Kind.SINK, now_s=clock.monotonic_ns() / NS_PER_S)
@@ -145,10 +174,20 @@ class DeliveryWatch:
         health: Told whether the broker is reached.
         clock: For delays.
         timely: Topics of results whose delay means something: of machines that are heard at the pace of time.
+        acknowledged: Told of every event that the broker has.
     """
 
-    def __init__(self, metrics: Metrics, health: Health, clock: SystemClock, *, timely: frozenset[str]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        health: Health,
+        clock: SystemClock,
+        *,
+        timely: frozenset[str],
+        acknowledged: Callable[[Message], None] = lambda _: None,
+    ) -> None:
         self.timely = timely
+        self._acknowledged = acknowledged
         self._metrics = metrics
         self._health = health
         self._clock = clock
@@ -156,6 +195,7 @@ class DeliveryWatch:
 
     def published(self, message: Message, *, replayed: bool) -> None:
         """An event was acknowledged; how late a result is counts where it is new and was heard in real time."""
+        self._acknowledged(message)
         now_ns = self._clock.wall_ns()
         if not replayed and message.topic in self.timely:
             self._metrics.published((now_ns - message.occurred_ns) / NS_PER_S)

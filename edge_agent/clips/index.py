@@ -1,6 +1,7 @@
 """The index of kept clips: a SQLite file that can be made again from the sidecars at any time."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
@@ -75,6 +76,10 @@ class ClipRow:
     sidecar_ns: int
 
 
+_UNSYNCED = (
+    "WHERE NOT synced AND (settles_at IS NULL OR settles_at <= ?) AND id NOT IN (SELECT value FROM json_each(?)) "
+    "AND reason IN (SELECT value FROM json_each(?))"
+)
 _COLUMNS = ", ".join(field.name for field in fields(ClipRow))
 _MARKS = ", ".join("?" for _ in fields(ClipRow))
 
@@ -150,10 +155,23 @@ class ClipIndex:
                 values.append(value)
         return self._rows(f"{where} ORDER BY start_ns DESC, id DESC LIMIT ?", *values, limit)
 
-    def unsynced(self, *, settled_before: str, limit: int) -> tuple[ClipRow, ...]:
+    def unsynced(
+        self, *, settled_before: str, limit: int, excluding: Iterable[str] = (), reasons: Iterable[Reason] = Reason
+    ) -> tuple[ClipRow, ...]:
         """Clips that the hub has not got and whose place no other may take any more, the worthiest first."""
-        where = "WHERE NOT synced AND (settles_at IS NULL OR settles_at <= ?) ORDER BY rank DESC LIMIT ?"
-        return self._rows(where, settled_before, limit)
+        values = (settled_before, json.dumps(list(excluding)), json.dumps([reason.value for reason in reasons]))
+        return self._rows(f"{_UNSYNCED} ORDER BY rank DESC LIMIT ?", *values, limit)
+
+    def unsynced_size(self, *, settled_before: str, excluding: Iterable[str] = ()) -> tuple[int, int]:
+        """Number and bytes of such clips."""
+        values = (settled_before, json.dumps(list(excluding)), json.dumps([reason.value for reason in Reason]))
+        query = f"SELECT count(*), coalesce(sum(size_bytes), 0) FROM clip {_UNSYNCED}"
+        found = self._run(lambda db: db.execute(query, values).fetchone())
+        return int(found[0]), int(found[1])
+
+    def labels_at_hub(self) -> dict[str, str | None]:
+        """The label, on this gateway, of every clip that the hub has."""
+        return dict(self._run(lambda db: db.execute("SELECT id, label FROM clip WHERE synced").fetchall()))
 
     def least_worth(self, *, below: float, limit: int = 16) -> tuple[ClipRow, ...]:
         """What may be given up for a clip of rank `below`, the least worth first."""

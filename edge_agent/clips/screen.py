@@ -57,6 +57,11 @@ class SpeechScreen:
         self._find: Callable[[FloatArray], Finding] | None = None if detector is None else detector.find
         self._sha256 = None if detector is None else detector.manifest.model_sha256
 
+    @property
+    def detector_sha256(self) -> str | None:
+        """Which detector; None where the policy is off."""
+        return self._sha256
+
     def judge(self, log_mel_db: FloatArray, *, lead: int, samples: int, window: tuple[int, int]) -> Part | None:
         """What may be kept of a clip; None where nothing may.
 

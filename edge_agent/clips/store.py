@@ -9,7 +9,7 @@ import hashlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,14 +147,35 @@ class ClipStore:
         """Clips, newest first."""
         return self._indexed(lambda: self._index.rows(machine=machine, reason=reason, since_ns=since_ns, limit=limit))
 
-    def unsynced(self, *, settled_before: str, limit: int = 100) -> tuple[ClipRow, ...]:
+    def unsynced(
+        self,
+        *,
+        settled_before: str,
+        limit: int = 100,
+        excluding: Collection[str] = (),
+        reasons: Collection[Reason] = tuple(Reason),
+    ) -> tuple[ClipRow, ...]:
         """Clips to send to the hub, the worthiest first; a random one only once its part of the day is over.
 
         Args:
             settled_before: The time of now, RFC 3339.
             limit: Most clips.
+            excluding: Ids of clips that are not meant.
+            reasons: Clips kept for one of these.
         """
-        return self._indexed(lambda: self._index.unsynced(settled_before=settled_before, limit=limit))
+        return self._indexed(
+            lambda: self._index.unsynced(
+                settled_before=settled_before, limit=limit, excluding=excluding, reasons=reasons
+            )
+        )
+
+    def unsynced_size(self, *, settled_before: str, excluding: Collection[str] = ()) -> tuple[int, int]:
+        """Number and bytes of the clips to send."""
+        return self._indexed(lambda: self._index.unsynced_size(settled_before=settled_before, excluding=excluding))
+
+    def labels_at_hub(self) -> dict[str, str | None]:
+        """The label, on this gateway, of every clip that the hub has."""
+        return self._indexed(lambda: self._index.labels_at_hub())  # noqa: PLW0108  (a second try is on another index)
 
     def find(self, clip_id: str) -> Sidecar:
         """What is known of a clip.

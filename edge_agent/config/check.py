@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.config.hub import HubTlsSection
 from edge_agent.config.load import load_settings
+from edge_agent.config.mqtt import TlsSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ReplaySection, StreamSection
 from edge_agent.settings.problems import ConfigError, Problem
@@ -73,6 +75,7 @@ def _speech(settings: AgentSettings) -> Iterator[tuple[str, str]]:
 def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     secrets: dict[str, SecretFile | None] = {
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt.enabled else None,
+        "hub.key_file": settings.hub.key_file if settings.hub.enabled else None,
         "http.token_file": settings.http.token_file if settings.http.enabled else None,
     }
     for number, source in enumerate(settings.source):
@@ -87,21 +90,25 @@ def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tu
 
 
 def _tls(settings: AgentSettings) -> Iterator[tuple[str, str]]:
-    tls = settings.mqtt.tls
-    if not (settings.mqtt.enabled and tls.enabled):
-        return
+    if settings.mqtt.enabled and settings.mqtt.tls.enabled:
+        yield from _certificates("mqtt.tls", settings.mqtt.tls)
+    if settings.hub.enabled:
+        yield from _certificates("hub.tls", settings.hub.tls)
+
+
+def _certificates(key: str, tls: TlsSection | HubTlsSection) -> Iterator[tuple[str, str]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if tls.ca_file is not None:
         try:
             context.load_verify_locations(tls.ca_file)
         except OSError as error:
-            yield "mqtt.tls.ca_file", f"{tls.ca_file} holds no usable certificates: {error.strerror or error}"
+            yield f"{key}.ca_file", f"{tls.ca_file} holds no usable certificates: {error.strerror or error}"
     if tls.cert_file is not None:
         try:
             # an empty passphrase: never ask for one on the terminal
             context.load_cert_chain(tls.cert_file, tls.key_file, password="")
         except OSError as error:
-            yield "mqtt.tls.cert_file", f"{tls.cert_file} and {tls.key_file} are no pair: {error.strerror or error}"
+            yield f"{key}.cert_file", f"{tls.cert_file} and {tls.key_file} are no pair: {error.strerror or error}"
 
 
 def _recordings(settings: AgentSettings) -> Iterator[tuple[str, str]]:
@@ -129,6 +136,8 @@ def _ports(settings: AgentSettings) -> Iterator[tuple[str, str]]:
 def _idle(settings: AgentSettings) -> Iterator[tuple[str, str]]:
     if not settings.source:
         yield "source", "no [[source]]: the agent hears nothing"
+    if settings.hub.enabled and not settings.clips.enabled:
+        yield "hub.enabled", "clips.enabled is false: the hub gets events and reports, and no sound to learn from"
     heard = {channel.machine for source in settings.source for channel in source.channel}
     for number, machine in enumerate(settings.machine):
         if machine.id not in heard and "auto" not in heard:

@@ -11,6 +11,7 @@ from edge_agent.config.alarms import AlarmsSection
 from edge_agent.config.clips import ClipsSection
 from edge_agent.config.detection import DetectionSection
 from edge_agent.config.http import HttpSection
+from edge_agent.config.hub import HubSection
 from edge_agent.config.log import LogSection
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.model import ModelSection
@@ -45,6 +46,9 @@ class AgentSettings(BaseSettings):
         default=ClipsSection(), description="Which sound is kept on this gateway, and how much of it."
     )
     mqtt: MqttSection = Field(default=MqttSection(), description="The broker that events go to.")
+    hub: HubSection = Field(
+        default=HubSection(), description="The centre that clips and events go up to, and bundles come down from."
+    )
     http: HttpSection = Field(default=HttpSection(), description="Metrics, health and the gateway's page.")
     log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
     machine: tuple[MachineSection, ...] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from edge_agent.delivery.errors import DeliveryError, Failure
@@ -31,10 +31,18 @@ class SpillOutbox:
     Args:
         disk: The outbox on disk.
         memory_limits: How much may be held in memory.
+        before_delete: Called before anything is forgotten; must return soon and not raise.
     """
 
-    def __init__(self, disk: SqliteOutbox, memory_limits: OutboxLimits | None = None) -> None:
+    def __init__(
+        self,
+        disk: SqliteOutbox,
+        memory_limits: OutboxLimits | None = None,
+        *,
+        before_delete: Callable[[], None] = lambda: None,
+    ) -> None:
         self._disk = disk
+        self._before_delete = before_delete
         self._memory = MemoryOutbox(memory_limits or OutboxLimits(max_bytes=MEMORY_BYTES))
         self._lock = threading.RLock()
 
@@ -87,6 +95,7 @@ class SpillOutbox:
     def delete(self, seqs: Iterable[int]) -> None:
         """Forget rows that the broker acknowledged."""
         wanted = list(seqs)
+        self._before_delete()
         with self._lock:
             self._memory.delete(wanted)
             self._disk.delete(wanted)

@@ -36,7 +36,7 @@ def examine_secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iter
 
     What is named by a path must be closed to others; a name is looked up among the service's credentials.
     """
-    unused = tuple(f"{name}." for name in ("mqtt", "http") if not getattr(settings, name).enabled)
+    unused = tuple(f"{name}." for name in ("mqtt", "hub", "http") if not getattr(settings, name).enabled)
     files = [(key, file) for key, file in secret_files(settings) if not key.startswith(unused)]
     unusable = 0
     for key, file in files:

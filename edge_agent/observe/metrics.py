@@ -17,7 +17,15 @@ from edge_agent.observe.collectors import (
     OutboxCollector,
 )
 from edge_agent.observe.health import State
-from edge_agent.observe.readings import ClipsReading, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import (
+    ClipsReading,
+    DeliveryReading,
+    IntakeReading,
+    LedgerReading,
+    OutboxReading,
+    SyncReading,
+)
+from edge_agent.observe.sync_collector import SyncCollector
 
 MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
 """States of a window, as in the events."""
@@ -165,6 +173,10 @@ class Metrics:
     def watch_clips(self, read: Callable[[], ClipsReading]) -> None:
         """Show kept sound."""
         self._registry.register(ClipsCollector(read))
+
+    def watch_sync(self, read: Callable[[], SyncReading]) -> None:
+        """Show the sync with the hub."""
+        self._registry.register(SyncCollector(read))
 
     def started(self, *, version: str, python: str, wall_s: float) -> None:
         """The agent runs."""

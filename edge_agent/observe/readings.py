@@ -70,3 +70,29 @@ class ClipsReading:
     verdicts: Counts
     ring_bytes: int
     waiting_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReading:
+    """The sync with the hub; `failures` and `aside` by reason, times of the wall clock, sizes in bytes."""
+
+    answers: bool
+    trouble: str
+    clips: int
+    files: int
+    sent_bytes: int
+    labels_sent: int
+    labels_taken: int
+    reports: int
+    failures: Counts
+    last_success_s: float
+    waiting: int
+    waiting_bytes: int
+    aside: Counts
+    events_there: int
+    events_sent: int
+    events_refused: int
+    events_waiting: int
+    journal_bytes: int
+    journal_held: int
+    journal_lost: Counts

@@ -26,14 +26,16 @@ KINDS = {
 }
 # what lets every single leaf be set without contradicting another
 BASE = {"EDGE_AGENT__MACHINE": '[{"id": "m"}]', "EDGE_AGENT__MQTT__USERNAME": "u", "EDGE_AGENT__MQTT__TLS":
-        '{"enabled": true, "cert_file": "c", "key_file": "k"}'}  # fmt: skip
+        '{"enabled": true, "cert_file": "c", "key_file": "k"}', "EDGE_AGENT__HUB__TLS":
+        '{"cert_file": "c", "key_file": "k"}'}  # fmt: skip
 PLAIN = {bool: "yes", int: "5000", float: "3.0", str: "usb_x", Path: "x/y", SecretFile: "x/y"}
 SPECIAL = {"index": "1", "max_bytes": "5000000", "rate_hz": "48000", "raise_after": "2", "machine": "m",
            "min_coverage": "0.5", "hysteresis": "0.3", "severity": "0.3", "raise_within": "30", "clear_after": "30",
            "keepalive_s": "50", "window_s": "20.0", "host": "localhost", "url": "rtsps://a/b",
            "channels": "3", "plant_machines": "5", "plant_share": "0.7", "plant_within_s": "90",
            "alarm_per_episode": "7", "uncertain_per_day": "7", "uncertain_margin": "0.3", "novel_per_day": "7",
-           "novel_distance": "0.3", "random_per_day": "7"}  # fmt: skip
+           "novel_distance": "0.3", "between": "22:00-05:00",
+           "receipt_key": "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=", "random_per_day": "7"}  # fmt: skip
 
 
 def _leaves(node: Node, path: tuple[str, ...], kind: str) -> Iterator[tuple[tuple[str, ...], Leaf, str]]:
@@ -57,6 +59,8 @@ def test_every_key_can_be_set_by_the_environment(path: tuple[str, ...], leaf: Le
     text = (
         "backup:1883"
         if "fallback" in path
+        else "https://hub:8400"
+        if path == ("hub", "url")
         else SPECIAL.get(path[-1]) or (choices_of(leaf)[-1] if choices_of(leaf) else PLAIN[leaf.scalar])
     )
     source = {"EDGE_AGENT__SOURCE": f"[{KINDS[kind or 'simulated']}]"}

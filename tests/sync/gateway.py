@@ -1,0 +1,100 @@
+"""A gateway's state directory with clips and a journal, and a sync that runs in the test's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edge_agent.agent.hub_sync import HubLine, HubSync, ReportParts, open_journal, open_line, open_sync
+from edge_agent.agent.keeping import clips_dir
+from edge_agent.clips.encode import flac_bytes
+from edge_agent.clips.reasons import Reason
+from edge_agent.clips.sidecar import Sidecar
+from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.config.clips import ClipsSection
+from edge_agent.config.hub import HubSection
+from edge_agent.config.settings import AgentSettings
+from edge_agent.settings.secret import SecretFile
+from edge_agent.sync.figures import Figures
+from edge_agent.sync.reports import GatewayIdentity
+from edge_agent.sync.seams import NoUpdates, Updates
+from tests.clips.samples import BUNDLE, START_NS, ids, sidecar
+from tests.support.contract_hub import KEY
+
+NS_PER_S = 1_000_000_000
+
+
+def key_file(directory: Path, key: str = KEY) -> SecretFile:
+    path = directory / "hub_key"
+    path.write_text(key)
+    path.chmod(0o600)
+    return SecretFile(str(path))
+
+
+class Clock:
+    """Time that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def now_s(self) -> float:
+        return self.s
+
+    def now_ns(self) -> int:
+        return START_NS + round(self.s * NS_PER_S)
+
+
+class Gateway:
+    """State of one gateway in a directory; `open` may be called as often as an agent is started."""
+
+    def __init__(self, directory: Path, url: str, **hub: object) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.state_dir = directory / "state"
+        self.state_dir.mkdir(exist_ok=True)
+        section: dict[str, object] = {"enabled": True, "url": url, "key_file": key_file(directory), **hub}
+        self.settings = AgentSettings(
+            hub=HubSection(**section),  # type: ignore[arg-type]  # tables of changes are untyped
+            clips=ClipsSection(speech="off", min_free_bytes=0),
+        )
+        self.clock = Clock()
+        self.figures = Figures()
+        self.store = ClipStore(clips_dir(self.state_dir), StoreLimits(min_free_bytes=0))
+        self.journal = open_journal(self.settings, self.state_dir)
+        self._ids: Iterator[str] = ids()
+        self.line: HubLine | None = None
+
+    def keep(self, number: int = 1, reason: Reason = Reason.UNCERTAIN, **changes: object) -> list[Sidecar]:
+        """Keep so many clips of noise, each another."""
+        kept = []
+        for _ in range(number):
+            clip_id = next(self._ids)
+            samples = np.random.default_rng(list(clip_id.encode())).integers(-900, 900, 8000).astype(np.int16)
+            kept.append(self.store.put(sidecar(clip_id, reason, **changes), flac_bytes(samples)))
+        return kept
+
+    def open(self, updates: Updates | None = None, *, reports: bool = True) -> HubSync:
+        """As an agent would."""
+        self.line = open_line(self.settings.hub, {}, now_s=self.clock.now_s)
+        identity = GatewayIdentity("plant", "gw", START_NS, lambda: BUNDLE, lambda: True)
+        return open_sync(
+            self.settings,
+            self.state_dir,
+            journal=self.journal,
+            line=self.line,
+            reports=ReportParts(identity, self.figures, updates or NoUpdates()) if reports else None,
+            now_s=self.clock.now_s,
+            now_ns=self.clock.now_ns,
+            synced_ns=self.clock.now_ns,
+        )
+
+    def run(self, sync: HubSync, *, until_s: float = 60.0, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time go on by as much as the sync asks to wait."""
+        stop_s = self.clock.s + until_s
+        while self.clock.s < stop_s and not until():
+            self.clock.s += max(sync.rounds.next(), 0.01)
+
+    def synced(self) -> set[str]:
+        return set(self.store.labels_at_hub())
