@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from training_hub.catalogue.clip_filter import DATASETS, NORMAL
-from training_hub.catalogue.errors import CatalogueError
+from training_hub.catalogue.errors import CatalogueError, NotThereError, StateError
 from training_hub.catalogue.tables import AuditEntry, Clip, Label
 
 MOST_AT_ONCE = 1000
@@ -64,7 +64,9 @@ def clips_by_id(session: Session, ids: Sequence[str], *, deleted: bool | None = 
         deleted: Whether they must be deleted; None: either.
 
     Raises:
-        CatalogueError: One is not there, or not in that state; nothing was changed.
+        NotThereError: One is not there; nothing was changed.
+        StateError: One is in another state; nothing was changed.
+        CatalogueError: Too many.
     """
     wanted = list(dict.fromkeys(ids))
     if len(wanted) > MOST_AT_ONCE:
@@ -73,9 +75,10 @@ def clips_by_id(session: Session, ids: Sequence[str], *, deleted: bool | None = 
     found = {clip.id: clip for clip in rows}
     for id_ in wanted:
         clip = found.get(id_)
-        if clip is None or (deleted is not None and (clip.deleted_at is not None) != deleted):
-            state = "no clip" if clip is None else "a deleted clip" if clip.deleted_at else "no deleted clip"
-            raise CatalogueError(f"{id_} is {state}; nothing was changed")
+        if clip is None:
+            raise NotThereError(f"there is no clip {id_}; nothing was changed")
+        if deleted is not None and (clip.deleted_at is not None) != deleted:
+            raise StateError(f"{id_} is {'a' if clip.deleted_at else 'no'} deleted clip; nothing was changed")
     return [found[id_] for id_ in wanted]
 
 
@@ -132,7 +135,7 @@ def move_clips(session: Session, ids: Sequence[str], dataset: str, deed: Deed) -
     clips = clips_by_id(session, ids)
     for clip in clips:
         if dataset == "training" and clip.anomalous:
-            raise CatalogueError(
+            raise StateError(
                 f"{clip.id} is labelled {clip.label!r}; only normal sound is trained on: label it normal first"
             )
     for clip in clips:
