@@ -10,6 +10,7 @@ import edge_agent
 from edge_agent.sync.wire import API_PREFIX
 from training_hub.accounts.gate import Gate
 from training_hub.api.failures import add_failures
+from training_hub.api.problems import add_problems
 from training_hub.api.routes import discover
 from training_hub.companions import Companion
 from training_hub.parts import HubParts
@@ -19,6 +20,7 @@ from training_hub.serving.companions import Companions
 from training_hub.serving.headers import SecurityHeaders
 from training_hub.serving.metrics import HttpMetrics, Measured
 from training_hub.serving.proxy import TrustedProxy
+from training_hub.sounds.desk import SoundDesk
 
 _MIB = 1 << 20
 
@@ -55,7 +57,9 @@ def make_app(
     app.state.environ = dict(environ or {})
     app.state.companions = beside
     app.state.gate = Gate(parts.database, parts.settings)
+    app.state.sounds = SoundDesk(parts)
     add_failures(app)
+    add_problems(app)
     app.include_router(probes.router)
     for router in discover():
         app.include_router(router, prefix=API_PREFIX)

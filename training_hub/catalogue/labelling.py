@@ -11,9 +11,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from training_hub.catalogue.audit import record
 from training_hub.catalogue.clip_filter import DATASETS, NORMAL
 from training_hub.catalogue.errors import CatalogueError, NotThereError, StateError
-from training_hub.catalogue.tables import AuditEntry, Clip, Label
+from training_hub.catalogue.tables import Clip, Label
 
 MOST_AT_ONCE = 1000
 
@@ -34,11 +35,7 @@ class Deed:
 
     def record(self, session: Session, action: str, subject: str, detail: dict[str, object]) -> None:
         """Write it into the log, in the transaction of the deed itself."""
-        session.add(
-            AuditEntry(
-                at=self.at, actor=self.actor, action=action, subject=subject, detail=detail, address=self.address
-            )
-        )
+        record(session, self.actor, action, subject, detail, self.address)
 
 
 def is_anomalous(label: str) -> bool:

@@ -165,6 +165,7 @@ class SoundAdder:
             id=self._ids(),
             sha256=prepared.sha256,
             machine=machine,
+            gateway=None,
             origin="upload",
             dataset="external" if addition.external or label is None else dataset_for(label),
             kind="audio",

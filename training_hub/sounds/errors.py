@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from training_hub.errors import HubError
+
 
 class Refusal(StrEnum):
     """Why a sound is not taken."""
@@ -15,7 +17,7 @@ class Refusal(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class SoundError(Exception):
+class SoundError(HubError):
     """A sound cannot be used; the message names the thing and the mend.
 
     Args:

@@ -9,16 +9,15 @@ import soundfile
 from numpy.typing import NDArray
 
 from edge_agent.clips.picture import before_after_png
-from edge_agent.inference.arrays import read_npz
-from edge_agent.inference.errors import BundleError
 from edge_agent.signal.logmel import log_mel_db
+from training_hub.features.decode import decode_frames
+from training_hub.features.errors import FeatureError
 from training_hub.sounds.cut import as_float
 from training_hub.sounds.decode import SAMPLE_RATE_HZ
 from training_hub.sounds.errors import Refusal, SoundError
 
 MAX_CLIP_S = 900
 """Longest clip that is read; an alarm's with what was before and after is some 70 s."""
-_BANDS = 128
 _MIN_SAMPLES = 1024
 
 
@@ -60,13 +59,9 @@ def frames_of(content: bytes, kind: str, *, name: str) -> NDArray[np.float32]:
             raise SoundError(Refusal.LIMITS, f"clip {name} holds {len(samples)} samples; too few for a spectrogram")
         return log_mel_db(as_float(samples))
     try:
-        arrays = read_npz(content, name=name)
-        frames = np.asarray(arrays["roll_db"] if "roll_db" in arrays else arrays["log_mel_db"][0], np.float32)
-    except (BundleError, KeyError, IndexError) as error:
-        raise SoundError(Refusal.DAMAGED, f"clip {name} cannot be read ({error}); delete it") from error
-    if frames.ndim != 2 or frames.shape[1] != _BANDS or not len(frames):
-        raise SoundError(Refusal.DAMAGED, f"clip {name} holds {list(frames.shape)}, not [frames, {_BANDS}]; delete it")
-    return frames
+        return decode_frames(content, kind, name=f"clip {name}")
+    except FeatureError as error:
+        raise SoundError(Refusal.DAMAGED, f"{error}; delete it") from error
 
 
 def window_samples(content: bytes, window: Window, *, name: str) -> NDArray[np.float32]:

@@ -1,15 +1,9 @@
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
+from tests.support.hub import Hub
 from training_hub.catalogue.database import Database
-from training_hub.catalogue.tables import Base
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/hub.db")
-    Base.metadata.create_all(made.engine)
-    yield made
-    made.close()
+def database(hub: Hub) -> Database:
+    return hub.parts.database

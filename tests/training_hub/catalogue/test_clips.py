@@ -3,11 +3,11 @@
 import hashlib
 import random
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
 
+from tests.support.hub import Hub
 from training_hub.catalogue.clip_filter import ClipFilter
 from training_hub.catalogue.clip_listing import SORTS, count_by, count_clips, list_clips
 from training_hub.catalogue.cursor import Cursor
@@ -16,7 +16,6 @@ from training_hub.catalogue.errors import CatalogueError
 from training_hub.catalogue.labelling import Deed, label_clips, labels_of, move_clips
 from training_hub.catalogue.removal import delete_clips, purge_clips, restore_clips
 from training_hub.catalogue.tables import AuditEntry, Clip, Gateway, Machine, StoredObject
-from training_hub.storage.objects import ObjectStore
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _DEED = Deed("user:olga", datetime(2026, 3, 1, tzinfo=UTC), "10.0.0.7")
@@ -188,8 +187,8 @@ def test_one_missing_clip_leaves_all_as_they_were(database: Database) -> None:
         assert count_clips(session, ClipFilter(labelled=True)) == 0
 
 
-def test_deleted_clips_come_back_and_purged_ones_do_not(database: Database, tmp_path: Path) -> None:
-    objects = ObjectStore(f"file://{tmp_path}/objects")
+def test_deleted_clips_come_back_and_purged_ones_do_not(hub: Hub) -> None:
+    database, objects = hub.parts.database, hub.parts.objects
     with database.transaction() as session:
         _fill(session, 4)
         shared = hashlib.sha256(b"0").hexdigest()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.training_hub.sounds.conftest import hum
+from tests.support.hub_clips import hum
 from training_hub.sounds.cut import WINDOW_SAMPLES, fit_window
 from training_hub.sounds.decode import Decoded, decode
 from training_hub.sounds.errors import Refusal, SoundError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.training_hub.sounds.conftest import hum, upload_of
+from tests.support.hub_clips import hum
+from tests.training_hub.sounds.conftest import upload_of
 from training_hub.catalogue.labelling import Deed
 from training_hub.catalogue.tables import AuditEntry, Clip, Label, StoredObject
 from training_hub.parts import HubParts
