@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from training_hub.catalogue.database import Database
 from training_hub.config.settings import HubSettings
+from training_hub.metrics import HubMetrics
 from training_hub.storage.objects import ObjectStore
 
 
@@ -32,14 +33,19 @@ class HubParts:
         database: Transactions.
         objects: Files by content.
         jobs: Work for workers.
-        registry: What `/metrics` shows; every metric is called `training_hub_...`.
+        metrics: What `/metrics` shows; parts add theirs to `registry`, called `training_hub_...`.
     """
 
     settings: HubSettings
     database: Database
     objects: ObjectStore
     jobs: JobQueue
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    metrics: HubMetrics = field(default_factory=HubMetrics)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """For metrics of further parts."""
+        return self.metrics.registry
 
     @property
     def state_dir(self) -> Path:

@@ -18,7 +18,7 @@ from training_hub.serving import probes
 from training_hub.serving.bodies import BodyLimit
 from training_hub.serving.companions import Companions
 from training_hub.serving.headers import SecurityHeaders
-from training_hub.serving.metrics import HttpMetrics, Measured
+from training_hub.serving.metrics import Measured
 from training_hub.serving.proxy import TrustedProxy
 from training_hub.sounds.desk import SoundDesk
 
@@ -66,7 +66,7 @@ def make_app(
     server = parts.settings.server
     # the last one added sees a request first
     app.add_middleware(BodyLimit, max_bytes=server.max_body_mib * _MIB)
-    app.add_middleware(Measured, metrics=HttpMetrics(parts.registry, version=edge_agent.__version__))
+    app.add_middleware(Measured, metrics=parts.metrics)
     app.add_middleware(SecurityHeaders)
     if server.behind_proxy:
         app.add_middleware(

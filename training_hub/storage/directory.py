@@ -34,8 +34,7 @@ class ObjectDirectory:
         target = self._root / key
         if target.exists():
             return False
-        with source.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(source)
         self._make_directory(target.parent)
         try:
             os.link(source, target)
@@ -103,8 +102,7 @@ class ObjectDirectory:
         part = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         try:
             shutil.copyfile(source, part)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(part)
             part.rename(target)  # the same content: it does not matter whose stays
         finally:
             part.unlink(missing_ok=True)
@@ -117,6 +115,12 @@ class ObjectDirectory:
         self._make_directory(directory.parent)
         directory.mkdir(exist_ok=True, mode=0o750)
         _sync_directory(directory.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Have a file's content on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_directory(directory: Path) -> None:

@@ -14,7 +14,7 @@ from obstore.exceptions import NotFoundError
 from obstore.store import LocalStore, S3Store
 
 from training_hub.storage.bucket import Bucket
-from training_hub.storage.directory import ObjectDirectory
+from training_hub.storage.directory import ObjectDirectory, sync_file
 from training_hub.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -73,6 +73,16 @@ class ObjectStore:
         """
         with _explained(f"object {sha256} cannot be stored"):
             return self._back.put_file(_key(sha256), path)
+
+    def settle(self, path: Path) -> None:
+        """Have a scratch file on the disk ahead of `put_file`, which is then quick.
+
+        Raises:
+            StorageError: The disk refuses it.
+        """
+        if isinstance(self._back, ObjectDirectory):
+            with _explained(f"{path} cannot be written to the disk"):
+                sync_file(path)
 
     def get(self, sha256: str) -> bytes:
         """An object's content, checked: a store is never trusted for integrity.

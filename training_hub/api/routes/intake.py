@@ -1,0 +1,179 @@
+"""What gateways send: clips, events, reports. The words are those of `edge_agent.sync.wire`."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Path, Request, Response, status
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from edge_agent.delivery.ulid import ULID_PATTERN
+from edge_agent.sync.wire import (
+    AUDIO_TYPE,
+    LOG_MEL_TYPE,
+    MAX_CLIP_BYTES,
+    ClipReceipt,
+    ClipRecord,
+    EventBatch,
+    EventIds,
+    EventReceipt,
+    GatewayReport,
+    Hashes,
+    Instructions,
+)
+from training_hub.api.access import Parts, SendingGateway
+from training_hub.api.wire_bodies import Strictly
+from training_hub.catalogue.types import utc_now
+from training_hub.intake import files, instructions
+from training_hub.intake.errors import IntakeError, Refused
+from training_hub.intake.events import check_events, missing_events, take_events
+from training_hub.intake.records import take_record
+from training_hub.parts import HubParts
+from training_hub.rollout.opening import repository_of
+from training_hub.storage.errors import StorageError
+
+router = APIRouter(tags=["gateways"])
+
+_CLIENT_LEFT = 499
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the file.")]
+ClipId = Annotated[str, Path(pattern=ULID_PATTERN, description="The clip's id.")]
+
+
+class FileReceipt(BaseModel):
+    """The file is on the hub's disk; it is listed once its record is here.
+
+    Attributes:
+        sha256, size_bytes: Which.
+        repeated: Whether it was there already.
+    """
+
+    sha256: str
+    size_bytes: int
+    repeated: bool
+
+
+@contextmanager
+def _answered(parts: HubParts, counter: str) -> Iterator[None]:
+    """Refusals as HTTP says them, counted."""
+    outcomes = getattr(parts.metrics, counter)
+    try:
+        yield
+    except IntakeError as error:
+        outcomes.labels(error.why.name.lower()).inc()
+        raise HTTPException(error.why.value, str(error)) from error
+
+
+@router.put(
+    "/clips/{sha256}",
+    status_code=status.HTTP_201_CREATED,
+    summary="Send a clip's file",
+    responses={200: {"model": FileReceipt, "description": "It was there already"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in (AUDIO_TYPE, LOG_MEL_TYPE)
+            },
+        }
+    },
+)
+async def put_clip(
+    sha256: Sha256, request: Request, response: Response, parts: Parts, _gateway: SendingGateway
+) -> FileReceipt:
+    """FLAC (16 kHz, mono, 16 bit) or an `.npz` of log-mel frames; sent again: 200. 413, 415, 422 another hash."""
+    with parts.objects.scratch() as path, _answered(parts, "clip_files"):
+        digest, size_bytes = hashlib.sha256(), 0
+        try:
+            with path.open("wb") as file:
+                async for chunk in request.stream():
+                    size_bytes += len(chunk)
+                    if size_bytes > MAX_CLIP_BYTES:
+                        raise IntakeError(Refused.TOO_LARGE, f"a clip's file has at most {MAX_CLIP_BYTES} bytes")
+                    digest.update(chunk)
+                    file.write(chunk)
+        except ClientDisconnect as error:
+            raise HTTPException(_CLIENT_LEFT, "the sender left") from error
+        except OSError as error:
+            raise StorageError(f"the hub's disk takes no more: {error.strerror}") from error
+        if digest.hexdigest() != sha256:
+            raise IntakeError(Refused.INVALID, f"the content is {digest.hexdigest()}, not {sha256}; send it again")
+        is_new = await run_in_threadpool(files.store_file, parts, sha256, path, size_bytes)
+    parts.metrics.clip_files.labels("stored" if is_new else "repeated").inc()
+    if is_new:
+        parts.metrics.clip_bytes.inc(size_bytes)
+    else:
+        response.status_code = status.HTTP_200_OK
+    return FileReceipt(sha256=sha256, size_bytes=size_bytes, repeated=not is_new)
+
+
+@router.put(
+    "/clips/{sha256}/records/{clip_id}",
+    status_code=status.HTTP_201_CREATED,
+    summary="Say what is known of a clip",
+    responses={200: {"model": ClipReceipt, "description": "It was known already"}},
+)
+def put_record(  # noqa: PLR0917  # FastAPI's
+    sha256: Sha256,
+    clip_id: ClipId,
+    record: Strictly[ClipRecord],
+    response: Response,
+    parts: Parts,
+    gateway: SendingGateway,
+) -> ClipReceipt:
+    """The receipt says that file and record are on the hub's disk. 409: no such file, or the id is another clip's."""
+    with _answered(parts, "clip_records"), parts.database.transaction() as session:
+        receipt = take_record(session, gateway, sha256, clip_id, record)
+    parts.metrics.clip_records.labels("repeated" if receipt.repeated else "accepted").inc()
+    if receipt.repeated:
+        response.status_code = status.HTTP_200_OK
+    return receipt
+
+
+@router.post("/clips/missing", summary="Which files the hub has not got")
+def missing_clips(asked: Strictly[Hashes], parts: Parts, _gateway: SendingGateway) -> Hashes:
+    """Those of the hashes asked, in their order."""
+    with parts.database.transaction(writes=False) as session:
+        return Hashes(sha256=files.missing(session, asked.sha256))
+
+
+@router.post("/events", summary="Send events")
+def post_events(batch: Strictly[EventBatch], parts: Parts, gateway: SendingGateway) -> EventReceipt:
+    """All but the refused are on the hub's disk; events that came by the broker are `repeated`."""
+    known, refused = check_events(gateway, (_payload(event) for event in batch.events))
+    with parts.database.transaction() as session:
+        receipt = take_events(session, gateway, known, refused, via="http")
+    for outcome, count in (
+        ("accepted", receipt.accepted),
+        ("repeated", receipt.repeated),
+        ("refused", len(receipt.refused)),
+    ):
+        parts.metrics.events.labels("http", outcome).inc(count)
+    return receipt
+
+
+@router.post("/events/missing", summary="Which events the hub has not got")
+def events_missing(asked: Strictly[EventIds], parts: Parts, gateway: SendingGateway) -> EventIds:
+    """Those of the ids asked, in their order."""
+    with parts.database.transaction(writes=False) as session:
+        return EventIds(ids=missing_events(session, gateway, asked.ids))
+
+
+@router.post("/gateway/report", summary="Report, and be told what to do")
+def report_gateway(report: Strictly[GatewayReport], parts: Parts, gateway: SendingGateway) -> Instructions:
+    """Who the gateway is, what it runs, how it fares; the answer says what to run."""
+    try:
+        with parts.database.transaction() as session:
+            told = instructions.take_report(session, repository_of(parts), gateway, report, utc_now())
+    except IntakeError as error:
+        raise HTTPException(error.why.value, str(error)) from error
+    parts.metrics.reports.inc()
+    return told
+
+
+def _payload(event: dict[str, Any]) -> bytes:
+    """As an event is on the broker's wire: `parse_event` finds its kind in the text."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

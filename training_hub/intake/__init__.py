@@ -1,0 +1,1 @@
+"""What gateways send: clips, events, reports. Bad input is refused and leaves nothing."""
