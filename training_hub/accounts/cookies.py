@@ -24,6 +24,11 @@ def session_secret(request: Request) -> str | None:
     return request.cookies.get(cookie_name(request, _SESSION))
 
 
+def csrf_token(request: Request) -> str:
+    """The token that the browser's pages send with every change; empty where it has none."""
+    return request.cookies.get(cookie_name(request, _CSRF), "")
+
+
 def set_session(request: Request, response: Response, visit: NewVisit) -> None:
     """Give the browser its session, and to the pages' scripts the token that goes with every change."""
     for plain, value, hidden in ((_SESSION, visit.secret, True), (_CSRF, visit.csrf_token, False)):

@@ -1,4 +1,4 @@
-"""The app: every family of requests under `/api/v1`, and the probes."""
+"""The app: every family of requests under `/api/v1`, the pages, and the probes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +21,7 @@ from training_hub.serving.headers import SecurityHeaders
 from training_hub.serving.metrics import Measured
 from training_hub.serving.proxy import TrustedProxy
 from training_hub.sounds.desk import SoundDesk
+from training_hub.web.site import mount_site
 
 _MIB = 1 << 20
 
@@ -63,6 +64,7 @@ def make_app(
     app.include_router(probes.router)
     for router in discover():
         app.include_router(router, prefix=API_PREFIX)
+    mount_site(app, parts)
     server = parts.settings.server
     # the last one added sees a request first
     app.add_middleware(BodyLimit, max_bytes=server.max_body_mib * _MIB)

@@ -1,0 +1,1 @@
+"""The hub's pages: rendered on the server, quickened by htmx, with nothing asked of any other host."""
