@@ -9,6 +9,7 @@ from edge_agent.detection.normals import MAX_BYTES, Normals, digest_of
 from edge_agent.detection.profile import MAX_NORMALS, Profile
 from edge_agent.detection.whole_file import write_whole
 from edge_agent.errors import CommandError
+from edge_agent.inference.in_use import profiles_in_use
 
 MAX_HISTORY = 5
 
@@ -30,11 +31,21 @@ class ProfileStore:
 
     `<state>/profiles/<machine>.npz` is the profile in use. `history/<machine>/<number>.npz` holds the last five that it
     replaced, `normals/<machine>/<digest>.npz` the sound that profiles were fitted on, by the digest that the profile
-    names: a profile takes another's place in one rename, and its normals are there before.
+    names: a profile takes another's place in one rename, and its normals are there before. Where a bundle came from the
+    hub, the profiles that were fitted for it lie with it (`edge_agent.inference.in_use`).
+
+    Args:
+        state_dir: The agent's state directory.
+        directory: The profiles, where they are not those in use.
+
+    Raises:
+        BundleError: What is in use cannot be read.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        self.directory = state_dir / "profiles"
+    def __init__(self, state_dir: Path, directory: Path | None = None) -> None:
+        self.state_dir = state_dir
+        self._fixed = directory is not None
+        self.directory = profiles_in_use(state_dir) if directory is None else directory
 
     def path(self, machine_id: str) -> Path:
         """Where the machine's profile lies, whether there is one or not.
@@ -101,6 +112,11 @@ class ProfileStore:
             CommandError: The state directory cannot be written; the former profile stands.
         """
         path = self.path(profile.machine_id)
+        if not self._fixed and self.directory != profiles_in_use(self.state_dir):
+            raise CommandError(
+                f"another bundle came from the hub meanwhile: the profile of {profile.machine_id!r} is for the former "
+                "one and was not written; do it again"
+            )
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             if normals is not None:
@@ -116,6 +132,22 @@ class ProfileStore:
                 "or name another one"
             ) from error
         return path
+
+    def keep_normals(self, machine_id: str, normals: Normals) -> str:
+        """Keep sound before a profile names it; returns the digest to name it by.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        return self._keep(machine_id, normals.to_bytes())
+
+    def all_normals(self, profile: Profile) -> tuple[Normals, ...]:
+        """All sound that a profile was fitted on, in order of time; none where none was kept.
+
+        Raises:
+            DetectionError: A file is missing or damaged.
+        """
+        return tuple(self._normals(profile.machine_id, digest) for digest in profile.normals)
 
     def normals(self, profile: Profile) -> tuple[Normals, ...]:
         """The sound that a profile was fitted on, in order of time.
@@ -134,7 +166,7 @@ class ProfileStore:
             raise CommandError(
                 f"machine {profile.machine_id!r} was added to {MAX_NORMALS - 1} times, which is the most; run: {again}"
             )
-        return tuple(self._normals(profile.machine_id, digest) for digest in profile.normals)
+        return self.all_normals(profile)
 
     def history(self, machine_id: str) -> tuple[FormerProfile, ...]:
         """Former profiles, the latest first; those that cannot be read any more are left out.

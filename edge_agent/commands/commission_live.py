@@ -36,11 +36,11 @@ def commission_live(arguments: argparse.Namespace) -> int:
     store = ProfileStore(settings.agent.resolve_state_dir(os.environ))
     store.path(arguments.machine)
     channel_of(settings, arguments.machine)  # a machine that nobody hears is refused before the bundle is read
-    bundle = load_bundle(settings.model.resolve_bundle(store.directory.parent))
+    bundle = load_bundle(settings.model.resolve_bundle(store.state_dir))
     lesson = _lesson(arguments, settings, bundle)
     run = CommissioningRun(lesson.learn, wanted_s=60.0 * arguments.minutes, state=arguments.state)
     view = LiveView(sys.stderr)
-    channel = AgentChannel.find(socket_path(store.directory.parent), arguments.machine, bundle.ref.sha256)
+    channel = AgentChannel.find(socket_path(store.state_dir), arguments.machine, bundle.ref.sha256)
     how = "through the running agent" if channel else "directly, as no agent runs here"
     print(f"listening to {arguments.machine} {how}", file=sys.stderr)
     source = channel or DirectChannel(settings, arguments.machine, bundle)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from edge_agent.inference.in_use import bundle_dir, read_in_use
 from edge_agent.resources import resource
 from edge_agent.settings.base import Section
 
@@ -19,7 +20,20 @@ class ModelSection(Section):
     )
 
     def resolve_bundle(self, state_dir: Path) -> Path:
-        """Directory of the bundle: a path as it stands; a name in the state directory first, then as shipped."""
+        """Directory of the bundle in use: a path as it stands; what came from the hub for it; the configured one.
+
+        Raises:
+            BundleError: What is in use cannot be read.
+        """
+        if "/" in self.bundle:
+            return Path(self.bundle)
+        in_use = read_in_use(state_dir)
+        if in_use is not None and in_use.configured == self.bundle:
+            return bundle_dir(state_dir, in_use.active.bundle.sha256)
+        return self.configured_bundle(state_dir)
+
+    def configured_bundle(self, state_dir: Path) -> Path:
+        """Directory of the configured bundle: a path; a name in the state directory first, then as shipped."""
         if "/" in self.bundle:
             return Path(self.bundle)
         pulled = state_dir / "models" / self.bundle

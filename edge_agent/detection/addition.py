@@ -93,7 +93,7 @@ def add_normals(
     old = [recording for one in kept for recording in one.recordings]
     new, left_out = _fit_to_add(old, added.recordings)
     if any(recording.state for recording in (*old, *new)):
-        old, new = ([_stated(recording, scorer) for recording in part] for part in (old, new))
+        old, new = ([stated(recording, scorer) for recording in part] for part in (old, new))
     after = commission(
         profile.machine_id,
         profile.machine_type,
@@ -122,7 +122,7 @@ def _fit_to_add(old: Sequence[Recording], new: Sequence[Recording]) -> tuple[lis
     return [recording for i, recording in enumerate(new) if i not in odd], left_out
 
 
-def _stated(recording: Recording, scorer: MachineScorer) -> Recording:
+def stated(recording: Recording, scorer: MachineScorer) -> Recording:
     """A recording that names its state: as given, or the one that most of its windows are nearest to."""
     if recording.state is not None:
         return recording

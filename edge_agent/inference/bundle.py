@@ -155,7 +155,7 @@ def load_bundle(path: Path | str, *, probe: bool = True, self_test: bool = True)
 
 
 def _check_versions(manifest: Manifest, root: Path) -> None:
-    if _numbers(manifest.minimum_agent_version) > _numbers(edge_agent.__version__):
+    if version_numbers(manifest.minimum_agent_version) > version_numbers(edge_agent.__version__):
         raise BundleError(
             f"{root}: needs agent {manifest.minimum_agent_version} or newer, this is {edge_agent.__version__}; "
             "update the agent or use an older bundle"
@@ -168,7 +168,12 @@ def _check_versions(manifest: Manifest, root: Path) -> None:
         )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
+    """A version to compare by; what follows the third number does not count.
+
+    >>> version_numbers("0.10.0") > version_numbers("0.9.1.dev3")
+    True
+    """
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 

@@ -64,9 +64,13 @@ class TrustedRepository:
                 bootstrap=root,
             )
         except RepositoryError as error:
-            raise UpdateError(f"the pinned root cannot be used: {error}; ship the one of your hub again") from error
+            raise UpdateError(
+                f"the pinned root cannot be used: {error}; ship the one of your hub again", lasting=False
+            ) from error
         except OSError as error:
-            raise UpdateError(f"{directory}: {error.strerror}; the metadata of updates cannot be kept") from error
+            raise UpdateError(
+                f"{directory}: {error.strerror}; the metadata of updates cannot be kept", lasting=False
+            ) from error
 
     def find(self, path: str) -> Offer:
         """A target that the current metadata has.
@@ -91,20 +95,20 @@ class TrustedRepository:
                 self._updater.download_target(target, str(into))
         except (RepositoryError, DownloadError) as error:
             into.unlink(missing_ok=True)
-            raise UpdateError(f"target {offer.path}: {_reason(error)}") from error
+            raise UpdateError(f"target {offer.path}: {_reason(error)}", lasting=False) from error
         except OSError as error:
             into.unlink(missing_ok=True)
-            raise UpdateError(f"{into}: {error.strerror}; the bundle cannot be kept") from error
+            raise UpdateError(f"{into}: {error.strerror}; the bundle cannot be kept", lasting=False) from error
 
     def _target(self, path: str) -> TargetFile:
         try:
             target = self._updater.get_targetinfo(path)
         except (RepositoryError, DownloadError) as error:
-            raise UpdateError(f"metadata of the hub is refused: {_reason(error)}") from error
+            raise UpdateError(f"metadata of the hub is refused: {_reason(error)}", lasting=False) from error
         except OSError as error:
-            raise UpdateError(f"metadata of updates cannot be kept: {error.strerror}") from error
+            raise UpdateError(f"metadata of updates cannot be kept: {error.strerror}", lasting=False) from error
         if target is None:
-            raise UpdateError(f"target {path} is not among those that an approver signed")
+            raise UpdateError(f"target {path} is not among those that an approver signed", lasting=False)
         return target
 
 

@@ -1,0 +1,509 @@
+"""Follows what the hub wants run: fetch, prepare, shadow, hand over; a thread of its own, none of it the scorer's.
+
+The scorer's thread shows windows and asks what is due; the sync's thread asks for reports and passes instructions on.
+"""
+
+import itertools
+import logging
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edge_agent
+from edge_agent.agent.profiles import ProfileStore
+from edge_agent.clips.sidecar import BundleName
+from edge_agent.inference.bundle import Bundle, load_bundle, version_numbers
+from edge_agent.inference.errors import BundleError
+from edge_agent.inference.in_use import Declined, InUse, Slot, bundle_dir
+from edge_agent.inference.manifest import BundleRef
+from edge_agent.sync.updates.child import ChildOrders
+from edge_agent.sync.updates.comparison import Comparison, Pair
+from edge_agent.sync.updates.errors import UpdateError
+from edge_agent.sync.updates.prepare import Preparation
+from edge_agent.sync.updates.probation import Probation
+from edge_agent.sync.updates.process import UpdateProcess
+from edge_agent.sync.updates.shelf import Shelf
+from edge_agent.sync.updates.trusted import Offer
+from edge_agent.sync.wire import Assignment, Instructions, UpdatePhase, UpdateReport
+
+_log = logging.getLogger(__name__)
+
+WAITING_WINDOWS = 8
+"""Windows that wait for the shadow; what comes on top is shed and counted."""
+_PREPARE_S = 3600.0
+_SCORE_S = 60.0
+_LOOK_S = 0.5
+_FIRST_RETRY_S = 30.0
+_MAX_RETRY_S = 3600.0
+_MOST_ERRORS = 20
+
+
+class Repository(Protocol):
+    """What an approver signed; see `TrustedRepository`."""
+
+    def find(self, path: str) -> Offer:
+        """A target of the current metadata."""
+
+    def download(self, offer: Offer, into: Path) -> None:
+        """Its archive, checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A bundle with fitted profiles, waiting for the scorer's thread to listen with it."""
+
+    bundle: Bundle
+    slot: Slot
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoBack:
+    """What is in use is to be left for the last good bundle."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenWindow:
+    """One window as the bundle in use judged it."""
+
+    machine: str
+    log_mel_db: NDArray[np.float32]
+    percentile: float
+    anomalous: bool
+
+
+@dataclass(slots=True)
+class _Job:
+    """What is under way."""
+
+    assignment: Assignment
+    phase: UpdatePhase = "downloading"
+    why: str = ""
+    comparison: Comparison = field(default_factory=Comparison)
+    prepared: Slot | None = None
+    ready: TakeOver | None = None
+    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskReading:
+    """The desk's books, for metrics.
+
+    Attributes:
+        phase: Of what is under way; empty where nothing is.
+        confirmed: Whether the bundle in use is trusted.
+        taken, went_back, refused: Take-overs, returns and refusals since the start.
+        windows, errors, shed: Of the shadow, since the start.
+        percentile_shift, latency_ratio: Of the shadow under way.
+    """
+
+    phase: str
+    confirmed: bool
+    taken: int
+    went_back: int
+    refused: int
+    windows: int
+    errors: int
+    shed: int
+    percentile_shift: float | None
+    latency_ratio: float | None
+
+
+class UpdateDesk:
+    """Everything about new bundles that a running agent has.
+
+    Args:
+        state_dir: The agent's state directory.
+        current: The bundle in use.
+        configured: `model.bundle`.
+        open_repository: Opens the hub's signed repository anew; raises `UpdateError`.
+        machines: Machines that are listened to.
+        clips: Directory of the gateway's clips.
+        behind: Whether the scorer has more to do than it can; the shadow is shed first.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        current: Bundle,
+        configured: str,
+        *,
+        open_repository: Callable[[], Repository],
+        machines: Callable[[], frozenset[str]],
+        clips: Path,
+        behind: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._state_dir = state_dir
+        self._shelf = Shelf(state_dir)
+        self._current = current
+        self._configured = configured
+        self._open_repository = open_repository
+        self._machines = machines
+        self._clips = clips
+        self._behind = behind
+        self._changed = threading.Condition()
+        self._job: _Job | None = None
+        self._go_back: GoBack | None = None
+        self._windows: queue.Queue[SeenWindow] = queue.Queue(WAITING_WINDOWS)
+        self._stopping = False
+        self._counts: Counter[str] = Counter()
+        self._in_use = self._shelf.in_use()
+        self._probation = Probation() if self._in_use is not None and not self._in_use.confirmed else None
+        self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End; what is under way begins anew at the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    # --- the sync's thread
+
+    def report(self) -> UpdateReport | None:
+        """How far it is; None where nothing was ever heard of."""
+        with self._changed:
+            job, in_use = self._job, self._in_use
+            if job is not None:
+                shadow = job.comparison.report() if job.phase == "shadow" else None
+                told = job.assignment
+                return UpdateReport(
+                    rollout=told.rollout, bundle=told.bundle, phase=job.phase, why=job.why[:2048] or None, shadow=shadow
+                )
+        if in_use is None:
+            return None
+        if in_use.rollout is not None:
+            return UpdateReport(rollout=in_use.rollout, bundle=_name(in_use.active.bundle), phase="active")
+        if in_use.declined:
+            last = in_use.declined[-1]
+            return UpdateReport(rollout=last.rollout, bundle=_name(last.bundle), phase=last.phase, why=last.why or None)
+        return None
+
+    def instructed(self, instructions: Instructions) -> None:
+        """The hub's answer to a report."""
+        assignment = instructions.assignment
+        with self._changed:
+            in_use = self._in_use
+            if in_use is not None and in_use.rollout in instructions.withdrawn:
+                self._go_back = GoBack("the rollout was taken back")
+            if assignment is not None and self._not_for_us(assignment, instructions.withdrawn):
+                assignment = None
+            job = self._job
+            if assignment is None:
+                self._job = None
+            elif job is None or job.assignment.rollout != assignment.rollout:
+                self._job = _Job(assignment)
+            else:
+                job.assignment = assignment
+            self._changed.notify_all()
+
+    def _not_for_us(self, assignment: Assignment, withdrawn: tuple[str, ...]) -> bool:
+        declined = () if self._in_use is None else self._in_use.declined
+        known = {one.rollout for one in declined} | set(withdrawn)
+        return assignment.rollout in known or assignment.bundle.sha256 == self._current.sha256
+
+    # --- the scorer's thread
+
+    def window(self, seen: SeenWindow | None, *, fault: bool) -> None:
+        """A window is finished; `seen` where it may be compared."""
+        if self._probation is not None:
+            verdict = self._probation.window(fault=fault)
+            if verdict == "confirmed":
+                self._probation = None
+                self._confirm()
+            elif verdict == "failed":
+                faults, self._probation = self._probation.faults, None
+                with self._changed:
+                    self._go_back = GoBack(f"{faults} windows could not be scored")
+        job = self._job
+        if seen is None or job is None or job.phase != "shadow":
+            return
+        if self._behind():
+            self._shed(job)
+            return
+        try:
+            self._windows.put_nowait(seen)
+        except queue.Full:
+            self._shed(job)
+
+    def due(self) -> TakeOver | GoBack | None:
+        """What the scorer's thread is to do now; None for nothing."""
+        with self._changed:
+            if self._go_back is not None:
+                return self._go_back
+            job = self._job
+            if job is None or job.ready is None:
+                return None
+            if ProfileStore(self._state_dir).stamps() != job.stamps:
+                _log.info("profiles were changed meanwhile: they are fitted anew")
+                job.ready, job.prepared, job.phase, job.comparison = None, None, "refitting", Comparison()
+                self._changed.notify_all()
+                return None
+            return job.ready
+
+    def switch(self, take_over: TakeOver) -> None:
+        """Put it into use; to be called when nothing can fail any more but this.
+
+        Raises:
+            UpdateError: The disk refuses; what is in use stays so.
+        """
+        in_use = self._shelf.switch(
+            take_over.slot, self._current, rollout=take_over.rollout, configured=self._configured
+        )
+        with self._changed:
+            self._in_use, self._current, self._job = in_use, take_over.bundle, None
+            self._counts["taken"] += 1
+        self._probation = Probation()
+
+    def go_back(self, going: GoBack) -> Bundle | None:
+        """Put the last good bundle into use again; None where there is none.
+
+        Raises:
+            UpdateError: The disk refuses, or the last good bundle has a flaw; what is in use stays so.
+        """
+        with self._changed:
+            self._go_back = None
+        in_use = self._shelf.in_use()
+        if in_use is None or in_use.last_good is None:
+            return None
+        try:
+            bundle = load_bundle(bundle_dir(self._state_dir, in_use.last_good.bundle.sha256), probe=False)
+        except BundleError as error:
+            raise UpdateError(f"the last good bundle cannot be used: {error}") from error
+        after = self._shelf.go_back(going.why)
+        with self._changed:
+            self._in_use, self._current, self._job = after, bundle, None
+            self._counts["went_back"] += 1
+        self._probation = None
+        return bundle
+
+    def refused(self, take_over: TakeOver, why: str) -> None:
+        """The scorer's thread could not listen with it."""
+        with self._changed:
+            job = self._job
+        if job is not None and job.ready is take_over:
+            self._decline(job, why)
+
+    def reading(self) -> DeskReading:
+        """The books; from any thread."""
+        with self._changed:
+            job, in_use, counts = self._job, self._in_use, dict(self._counts)
+            shadow = None if job is None or job.phase != "shadow" else job.comparison.report()
+        return DeskReading(
+            phase="" if job is None else job.phase,
+            confirmed=in_use is None or in_use.confirmed,
+            taken=counts.get("taken", 0),
+            went_back=counts.get("went_back", 0),
+            refused=counts.get("refused", 0),
+            windows=counts.get("windows", 0),
+            errors=counts.get("errors", 0),
+            shed=counts.get("shed", 0),
+            percentile_shift=None if shadow is None else shadow.percentile_shift,
+            latency_ratio=None if shadow is None else shadow.latency_ratio,
+        )
+
+    # --- the desk's own thread
+
+    def _run(self) -> None:
+        failures = itertools.count()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self._has_work())
+                if self._stopping:
+                    return
+                job = self._job
+            if job is None:
+                continue
+            try:
+                self._follow(job)
+                failures = itertools.count()
+            except UpdateError as error:
+                if self._gone(job):
+                    continue
+                if error.lasting:
+                    self._decline(job, str(error))
+                    continue
+                wait_s = min(_MAX_RETRY_S, _FIRST_RETRY_S * 2.0 ** next(failures))
+                _log.warning("rollout %s: %s; again in %.0f s", job.assignment.rollout, error, wait_s)
+                with self._changed:
+                    job.why = str(error)
+                    self._changed.wait_for(lambda: self._gone(job), wait_s)  # noqa: B023  # waited for in this round
+            except Exception:
+                _log.exception("rollout %s: a defect of the agent; the bundle in use stays", job.assignment.rollout)
+                self._decline(job, "a defect of the agent, see its log")
+
+    def _has_work(self) -> bool:
+        return self._job is not None and self._job.ready is None
+
+    def _gone(self, job: _Job) -> bool:
+        return self._stopping or self._job is not job
+
+    def _follow(self, job: _Job) -> None:
+        if job.prepared is None:
+            self._prepare(job)
+        self._shadow(job)
+
+    def _prepare(self, job: _Job) -> None:
+        told = job.assignment
+        self._phase(job, "downloading")
+        repository = self._open_repository()
+        offer = repository.find(told.target)
+        if offer.custom.ref.model_dump() != told.bundle.model_dump():
+            raise UpdateError(f"target {told.target} is signed as another bundle than the hub says", lasting=False)
+        if version_numbers(offer.custom.minimum_agent_version) > version_numbers(edge_agent.__version__):
+            raise UpdateError(
+                f"bundle {told.bundle.name} {told.bundle.version} needs agent {offer.custom.minimum_agent_version} or "
+                f"newer, this is {edge_agent.__version__}; update the agent"
+            )
+        self._shelf.clear_incoming()
+        archive = self._shelf.incoming / told.target
+        repository.download(offer, archive)
+        stamps = ProfileStore(self._state_dir).stamps()
+        slot = Slot(bundle=offer.custom.ref, profiles=f"{told.bundle.sha256[:16]}-{time.time_ns():x}")
+        work = self._work(slot, archive)
+        with UpdateProcess(ChildOrders(parent_pid=os.getpid(), work=work), lambda: self._gone(job)) as process:
+            while (said := process.hear(_PREPARE_S)).get("event") != "prepared":
+                self._phase(job, "verified" if said.get("phase") == "verified" else "refitting")
+        for left in said.get("left_out", ()):
+            _log.warning("not fitted to the new bundle, nobody listens to it: %s", left)
+        _log.info(
+            "bundle %s %s is verified, %d profiles fitted, %d recent clips compared, %.0f s",
+            told.bundle.name, told.bundle.version, len(said["machines"]), said["clips"], said["took_s"],
+        )  # fmt: skip
+        with self._changed:
+            job.stamps, job.prepared = stamps, slot
+
+    def _shadow(self, job: _Job) -> None:
+        assert job.prepared is not None
+        while not self._windows.empty():
+            self._windows.get_nowait()
+        orders = ChildOrders(parent_pid=os.getpid(), work=self._work(job.prepared, self._shelf.incoming), shadow=True)
+        with UpdateProcess(orders, lambda: self._gone(job)) as process:
+            known = frozenset(process.hear(_PREPARE_S)["machines"])
+            self._phase(job, "shadow")
+            while not self._gone(job):
+                told = job.assignment
+                compared = job.comparison.enough(known & self._machines(), told.shadow_windows)
+                if told.mode == "active" and compared:
+                    bundle = self._open(job.prepared)
+                    with self._changed:
+                        job.ready = TakeOver(bundle, job.prepared, told.rollout)
+                        self._changed.wait_for(lambda: self._gone(job) or job.ready is None)
+                    return
+                try:
+                    seen = self._windows.get(timeout=_LOOK_S)
+                except queue.Empty:
+                    continue
+                if seen.machine in known:
+                    self._compare(job, process, seen)
+
+    def _compare(self, job: _Job, process: UpdateProcess, seen: SeenWindow) -> None:
+        process.show(seen.machine, seen.log_mel_db)
+        said = process.hear(_SCORE_S)
+        with self._changed:
+            if said.get("event") != "scored":
+                job.comparison.errors += 1
+                job.why = str(said.get("why", ""))[:500]
+                self._counts["errors"] += 1
+                hopeless = job.comparison.errors > max(_MOST_ERRORS, job.comparison.windows)
+            else:
+                self._counts["windows"] += 1
+                hopeless = False
+                job.comparison.add(
+                    Pair(
+                        machine=seen.machine,
+                        old_percentile=seen.percentile,
+                        new_percentile=float(said["percentile"]),
+                        old_anomalous=seen.anomalous,
+                        new_anomalous=bool(said["anomalous"]),
+                        old_s=said.get("old_s"),
+                        new_s=said.get("new_s"),
+                    )
+                )
+        if hopeless:
+            raise UpdateError(f"in the shadow it fails on most windows: {job.why}")
+
+    def _open(self, slot: Slot) -> Bundle:
+        try:
+            return load_bundle(bundle_dir(self._state_dir, slot.bundle.sha256), probe=False, self_test=False)
+        except BundleError as error:
+            raise UpdateError(str(error)) from error
+
+    def _work(self, slot: Slot, archive: Path) -> Preparation:
+        return Preparation(
+            state_dir=self._state_dir,
+            archive=archive,
+            expected=slot.bundle,
+            former=self._current.root,
+            profiles=slot.profiles,
+            machines=tuple(sorted(self._machines())),
+            clips=self._clips,
+        )
+
+    def _phase(self, job: _Job, phase: UpdatePhase) -> None:
+        with self._changed:
+            if job.phase != phase:
+                _log.info("rollout %s: %s", job.assignment.rollout, phase)
+            job.phase, job.why = phase, ""
+
+    def _shed(self, job: _Job) -> None:
+        with self._changed:
+            job.comparison.shed += 1
+            self._counts["shed"] += 1
+
+    def _confirm(self) -> None:
+        try:
+            self._shelf.confirm()
+            self._shelf.tidy()
+        except UpdateError as error:
+            _log.error("the bundle in use is well, but that cannot be written: %s", error)
+        with self._changed:
+            self._in_use = self._shelf.in_use()
+        _log.info("the bundle in use is confirmed")
+
+    def _decline(self, job: _Job, why: str) -> None:
+        told = job.assignment
+        _log.error(
+            "rollout %s: bundle %s %s is not taken: %s", told.rollout, told.bundle.name, told.bundle.version, why
+        )
+        one = Declined(rollout=told.rollout, bundle=_ref(told.bundle), phase="failed", why=why[:2048])
+        try:
+            self._shelf.decline(one, self._current, self._configured)
+            self._shelf.tidy()
+        except (UpdateError, BundleError) as error:
+            _log.error("that cannot be written, and is forgotten at the next start: %s", error)
+            self._in_use = (self._in_use or self._first()).declining(one)
+        else:
+            self._in_use = self._shelf.in_use()
+        with self._changed:
+            self._counts["refused"] += 1
+            if self._job is job:
+                self._job = None
+            self._changed.notify_all()
+
+    def _first(self) -> InUse:
+        return InUse(configured=self._configured, active=self._shelf.slot_of(self._current))
+
+
+def _name(ref: BundleRef) -> BundleName:
+    return BundleName(name=ref.name, version=ref.version, sha256=ref.sha256)
+
+
+def _ref(name: BundleName) -> BundleRef:
+    return BundleRef(name=name.name, version=name.version, sha256=name.sha256)
