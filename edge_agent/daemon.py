@@ -51,19 +51,22 @@ from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
 from edge_agent.errors import CommandError
-from edge_agent.inference.bundle import load_bundle
+from edge_agent.inference.bundle import Bundle
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
 from edge_agent.pipeline.analyse import Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.roster import Roster
 from edge_agent.settings.secret import SecretFileError
+from edge_agent.sync.updates.boot import begin
 from edge_agent.web.behind import AgentParts, behind
 from edge_agent.web.frontage import Frontage
 from edge_agent.web.watch import seen_window
 
 if TYPE_CHECKING:
     from edge_agent.agent.hub_link import HubLink
+    from edge_agent.agent.updates import Updates
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +115,9 @@ class Daemon:
         self._notifier = SystemdNotifier.from_environment(environ, pid=os.getpid())
         self._state_dir = state_dir = settings.agent.resolve_state_dir(environ)
 
-        self._bundle = bundle = load_bundle(settings.model.resolve_bundle(state_dir))
+        self._store = ProfileStore(state_dir)
+        self._bundle, self._roster = self._begin_with(settings)
+        bundle = self._bundle
         reference = bundle_reference(bundle.ref)
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry)
@@ -121,12 +126,10 @@ class Daemon:
         self._metrics.started(
             version=edge_agent.__version__, python=platform.python_version(), wall_s=self._started_ns / NS_PER_S
         )
-        self._metrics.model_loaded(name=reference.name, version=reference.version, sha256=reference.sha256)
-        self._health.bundle_verified(f"{reference.name} {reference.version}", self_test_passed=True)
+        self._show_models(reference)
 
         self._queue = BlockQueue()
         self._metrics.watch_queue("blocks", self._queue.__len__)
-        self._roster = roster(settings, bundle, state_dir)
         self._engine = Engine(
             Analyser(bundle.encoder(), keep_going=True),
             settings=bundle.manifest.signal,
@@ -147,11 +150,11 @@ class Daemon:
 
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
         self._taps = Taps()
-        self._store = ProfileStore(state_dir)
         self._frontage = Frontage(settings, environ, self._store, behind(self._parts()))
         _make_state_dir(state_dir)
         self._metrics.watch_disk(state_dir)
 
+        self._updates = self._open_updates()
         self._hub = self._open_hub(reference)
         self._uplink = self._open_uplink(topics, messages, reference)
         sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
@@ -223,6 +226,8 @@ class Daemon:
         self._control.start()
         if self._clips is not None:
             self._clips.start()
+        if self._updates is not None:
+            self._updates.start()
         if self._hub is not None:
             self._hub.start()
         self._crew.start()
@@ -269,6 +274,8 @@ class Daemon:
             self._clips.window(event)
         if self._hub is not None:
             self._hub.window(event)
+        if self._updates is not None:
+            self._updates.window(event)
         self._tap_server.taps.window(event)
         self._frontage.board.window(seen_window(event))
 
@@ -281,7 +288,7 @@ class Daemon:
             state_dir=self._state_dir,
             topics=topics,
             messages=messages,
-            facts=lambda: self._facts(bundle),
+            facts=lambda: self._facts(bundle_reference(self._bundle.ref)),
             clock=self._clock,
             metrics=self._metrics,
             health=self._health,
@@ -302,7 +309,34 @@ class Daemon:
             clock=self._clock,
             metrics=self._metrics,
             health=self._health,
+            updates=None if self._updates is None else self._updates.desk,
         )
+
+    def _open_updates(self) -> "Updates | None":
+        if not self._settings.hub.enabled or self._settings.hub.root_file is None:
+            return None
+        from edge_agent.agent.updates import Updates  # noqa: PLC0415  as for the hub
+
+        return Updates(
+            lambda: self._settings,
+            self._environ,
+            state_dir=self._state_dir,
+            bundle=self._bundle,
+            behind=lambda: len(self._queue) > _BEHIND_BLOCKS,
+            metrics=self._metrics,
+        )
+
+    def _begin_with(self, settings: AgentSettings) -> tuple[Bundle, Roster]:
+        """The bundle in use with its profiles; the last good one where those have a flaw."""
+        fitting: list[Roster] = []
+
+        def fit(bundle: Bundle) -> None:
+            self._store.follow()
+            fitting[:] = [roster(settings, bundle, self._store)]
+
+        model = settings.model
+        bundle = begin(self._state_dir, model.bundle, lambda: model.configured_bundle(self._state_dir), fit)
+        return bundle, fitting[0]
 
     def _open_clips(self, bundle: BundleRef, ulids: UlidFactory) -> ClipKeeping | None:
         settings = self._settings
@@ -336,6 +370,8 @@ class Daemon:
             self._uplink.look_after()
         if self._hub is not None:
             self._hub.look_after()
+        if self._updates is not None:
+            self._updates.look_after(self._change_models)
         synced = self._clock.is_synced()
         if synced and not self._was_synced:
             # the one step that is taken over: the first good time. Later ones move no stamp.
@@ -395,7 +431,7 @@ class Daemon:
     def _take_over(self, changes: Changes) -> None:
         """Everything that can be refused comes first; what follows does not fail."""
         settings = changes.effective
-        machines = roster(settings, self._bundle, self._state_dir)
+        machines = roster(settings, self._bundle, self._store)
         mqtt = mqtt_settings(settings, self._environ) if settings.mqtt.enabled else None
         self._set_up_log(settings.log)
         self._crew.dismiss(changes.leaving, self._round)
@@ -417,6 +453,36 @@ class Daemon:
             uplink.follow(settings)
             while_working(self._round, lambda: uplink.reconnect(mqtt))
 
+    def _change_models(self, bundle: Bundle, profiles: Path, switch: Callable[[], None]) -> None:
+        """Listen with another bundle and its profiles: everything that can be refused comes before the switch.
+
+        Between two rounds nothing is left to drain: no window is lost, none is judged by half of each.
+        """
+        store = ProfileStore(self._state_dir, profiles)
+        machines = roster(self._settings, bundle, store)
+        analyser = Analyser(bundle.encoder(), keep_going=True)
+        plans = source_plans(self._settings, machines)
+        switch()
+        self._bundle = bundle
+        self._store.follow()
+        self._profile_watch.changed()
+        self._engine.adopt(analyser)
+        machines.take_over(self._roster)
+        self._roster = machines
+        self._trends.commissioned(machines.commissioned)
+        reference = bundle_reference(bundle.ref)
+        for part in (self._reporter, self._clips, self._hub):
+            if part is not None:
+                part.uses(reference)
+        self._tap_server.uses(reference.sha256)
+        self._crew.engage((), self._settings, plans)
+        self._show_models(reference)
+        _log.info("listening with bundle %s %s", reference.name, reference.version)
+
+    def _show_models(self, bundle: BundleRef) -> None:
+        self._metrics.model_loaded(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
+        self._health.bundle_verified(f"{bundle.name} {bundle.version}", self_test_passed=True)
+
     def _shut_down(self) -> None:
         self._notifier.stopping("handing over what was captured")
         self._tap_server.stop()
@@ -433,6 +499,8 @@ class Daemon:
         self._trends.save()
         if self._uplink is not None:
             self._uplink.stop()
+        if self._updates is not None:
+            self._updates.stop()
         if self._hub is not None:
             self._hub.stop()
         self._frontage.stop()
@@ -452,7 +520,7 @@ class Daemon:
         """What the page asks; some of it is made after the port was taken."""
         return AgentParts(
             settings=lambda: self._settings,
-            bundle=self._bundle,
+            bundle=lambda: self._bundle,
             state_dir=self._state_dir,
             clock=self._clock,
             started_ns=self._started_ns,

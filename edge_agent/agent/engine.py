@@ -191,6 +191,16 @@ class Engine:
         if source.clock is not None and not source.ended:
             source.channels = [self._heard(source_id, source, each, known.get(each.index)) for each in plan.channels]
 
+    def adopt(self, analyser: Analyser) -> None:
+        """Listen with another encoder from now on, of the same signal settings; to be called after `drain`.
+
+        No window is lost: those that are open are encoded anew as a whole.
+        """
+        self._analyser = analyser
+        for source in self._sources.values():
+            for channel in source.channels:
+                channel.booked.stream.renew()
+
     def accept(self, arrival: Arrival) -> None:
         """Take one block, or the end of a source."""
         source = self._sources[arrival.source_id]

@@ -60,6 +60,7 @@ class HubLink:
         health: Health,
         updates: Updates | None = None,
     ) -> None:
+        self.uses(bundle)
         self._settings = settings
         self._state_dir = state_dir
         self._clock = clock
@@ -73,7 +74,7 @@ class HubLink:
             site=settings.agent.site,
             gateway=settings.agent.gateway,
             started_ns=started_ns,
-            bundle=lambda: BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256),
+            bundle=lambda: self._bundle,
             clock_synced=clock.is_synced,
         )
         self.hears(settings)
@@ -93,6 +94,10 @@ class HubLink:
                 self._sync.close()
         if self._journal is not None:
             self._journal.close()
+
+    def uses(self, bundle: BundleRef) -> None:
+        """The models in use, from now on."""
+        self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
 
     def hears(self, settings: AgentSettings) -> None:
         """The machines from now on."""

@@ -111,6 +111,10 @@ class ClipKeeping:
         self._sections = {section.id: section for section in settings.source}
         self._types = {machine.id: machine.type for machine in settings.machine}
 
+    def uses(self, bundle: BundleRef) -> None:
+        """The models in use, from now on; clips of the former ones are not compared with."""
+        self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
+
     def tap(self, source: str, channel: int, rate_hz: int) -> ChannelTap:
         """A channel begins to be heard."""
         self._rates[source] = rate_hz

@@ -47,6 +47,10 @@ class ProfileStore:
         self._fixed = directory is not None
         self.directory = profiles_in_use(state_dir) if directory is None else directory
 
+    def follow(self) -> None:
+        """Another bundle is in use: the profiles that were fitted for it are, too."""
+        self.directory = profiles_in_use(self.state_dir)
+
     def path(self, machine_id: str) -> Path:
         """Where the machine's profile lies, whether there is one or not.
 

@@ -73,6 +73,10 @@ class Reporter:
         """The machines heard by each source, from now on."""
         self._machines_of = machines_of
 
+    def uses(self, bundle: BundleRef) -> None:
+        """The models in use, from now on."""
+        self._bundle = bundle
+
     def together(self) -> AbstractContextManager[None]:
         """What is told within is written to the disk together."""
         return self._sender.together()

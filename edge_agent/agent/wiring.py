@@ -1,7 +1,6 @@
 """From settings to what the parts take: each part has words of its own."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import edge_agent
 from edge_agent.agent.commander import CommandRules
@@ -59,7 +58,7 @@ def condition_rules(settings: AgentSettings) -> ConditionRules:
     )
 
 
-def roster(settings: AgentSettings, bundle: Bundle, state_dir: Path) -> Roster:
+def roster(settings: AgentSettings, bundle: Bundle, store: ProfileStore) -> Roster:
     """A listener for every machine of the configuration, and for all commissioned ones where a channel is routed.
 
     Profiles keep what was learnt; how rare an alarm must be is the configuration's to say.
@@ -67,7 +66,6 @@ def roster(settings: AgentSettings, bundle: Bundle, state_dir: Path) -> Roster:
     Raises:
         DetectionError: A profile cannot be used with the bundle.
     """
-    store = ProfileStore(state_dir)
     routed = any(channel.machine == AUTO for source in settings.source for channel in source.channel)
     sections = {machine.id: machine for machine in settings.machine}
     wanted = [*sections, *(m for m in store.machines() if routed and m not in sections)]

@@ -62,6 +62,11 @@ class TapServer:
         self._stopping = threading.Event()
         self._socket: socket.socket | None = None
 
+    def uses(self, bundle_sha256: str) -> None:
+        """The bundle in use, from now on; who listens in learns with the former one and has to begin again."""
+        self._bundle_sha256 = bundle_sha256
+        self.taps.end("another bundle came from the hub; begin again")
+
     def start(self) -> None:
         """Begin to answer. Where that cannot be, it is logged: the agent listens to its machines all the same."""
         try:

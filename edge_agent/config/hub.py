@@ -74,6 +74,12 @@ class HubSection(Section):
     allow_http: bool = Field(
         default=False, description="Allow http:// to other machines: key and sound go unencrypted over the network."
     )
+    root_file: FilePath | None = Field(
+        default=None,
+        description="Root of the hub's signed metadata, from `training-hub publish init`: bundles are trusted by it alone. "
+        "Unset: none are taken from the hub.",
+        examples=["/etc/edge-agent/hub_root.json"],
+    )
     receipt_key: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9+/]{43}=$",

@@ -24,8 +24,10 @@ from edge_agent.observe.readings import (
     LedgerReading,
     OutboxReading,
     SyncReading,
+    UpdatesReading,
 )
 from edge_agent.observe.sync_collector import SyncCollector
+from edge_agent.observe.updates_collector import UpdatesCollector
 
 MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
 """States of a window, as in the events."""
@@ -177,6 +179,10 @@ class Metrics:
     def watch_sync(self, read: Callable[[], SyncReading]) -> None:
         """Show the sync with the hub."""
         self._registry.register(SyncCollector(read))
+
+    def watch_updates(self, read: Callable[[], UpdatesReading]) -> None:
+        """Show new bundles on their way into use."""
+        self._registry.register(UpdatesCollector(read))
 
     def started(self, *, version: str, python: str, wall_s: float) -> None:
         """The agent runs."""

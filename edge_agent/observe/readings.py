@@ -73,6 +73,18 @@ class ClipsReading:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdatesReading:
+    """New bundles: the phase of what is under way, changes and the shadow's windows by outcome, how the shadow does."""
+
+    phase: str
+    confirmed: bool
+    changes: Counts
+    windows: Counts
+    percentile_shift: float | None
+    latency_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReading:
     """The sync with the hub; `failures` and `aside` by reason, times of the wall clock, sizes in bytes."""
 

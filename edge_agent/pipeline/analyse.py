@@ -125,6 +125,12 @@ class ChannelStream:
         """Take note that the encoder failed on patch `index`."""
         self._faults[index] = fault
 
+    def renew(self) -> None:
+        """Another encoder listens from now on: what the former one made of windows that are still open is made anew."""
+        self._encoded.clear()
+        self._faults.clear()
+        self.pending_patches = list(self._features.open_patches())
+
     def take_windows(
         self, judge: Callable[[FloatArray, Sequence[Encoded]], tuple[WindowFeatures, str]]
     ) -> Iterator[AnalysedWindow]:

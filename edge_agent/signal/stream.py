@@ -137,6 +137,19 @@ class FeatureStream:
         if self._position > max(self._window_start, self._seen):
             yield self._close_window(self._position - self._window_start)
 
+    def open_patches(self) -> Iterator[Patch]:
+        """The patches of windows that are still open, once more."""
+        per_patch, per_group = (
+            self.settings.patch_frames // self.settings.patch_hop_frames,
+            self.settings.patch_hop_frames,
+        )
+        for at in range(len(self._groups) - per_patch + 1):
+            groups = self._groups[at : at + per_patch]
+            first = groups[0].first_frame
+            whole = all(len(group.log_mel_db) == per_group for group in groups)
+            if whole and first % per_group == 0 and groups[-1].first_frame == first + (per_patch - 1) * per_group:
+                yield Patch(first // per_group, np.concatenate([group.log_mel_db for group in groups]))
+
     def _window_stop(self) -> int:
         return self._window_start + self.window_samples
 

@@ -87,7 +87,7 @@ class HubClient:
         self._http = httpx.Client(
             base_url=f"{self._url}{API_PREFIX}",
             headers=headers,
-            verify=_context(address) if address.url.startswith("https:") else True,
+            verify=tls_context(address) if address.url.startswith("https:") else True,
             timeout=httpx.Timeout(address.answer_timeout_s, connect=address.connect_timeout_s),
             transport=transport,
         )
@@ -237,7 +237,12 @@ def retry_after_s(value: str, *, now_s: float) -> float | None:
     return min(max(0.0, moment.timestamp() - now_s), _MAX_RETRY_AFTER_S)
 
 
-def _context(address: HubAddress) -> ssl.SSLContext:
+def tls_context(address: HubAddress) -> ssl.SSLContext:
+    """Encryption as the address says.
+
+    Raises:
+        SyncError: A certificate cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=address.ca_file)
         if address.cert_file is not None:

@@ -39,7 +39,7 @@ class AgentParts:
 
     Attributes:
         settings: Those of this moment.
-        bundle: The models in use.
+        bundle: The models in use at this moment.
         state_dir: Where everything lies.
         clock: Time.
         started_ns: Wall time of the start.
@@ -53,7 +53,7 @@ class AgentParts:
     """
 
     settings: Callable[[], AgentSettings]
-    bundle: Bundle
+    bundle: Callable[[], Bundle]
     state_dir: Path
     clock: SystemClock
     started_ns: int
@@ -99,12 +99,16 @@ def behind(parts: AgentParts) -> Behind:
 
 
 def _gateway(parts: AgentParts, facts: Callable[[], tuple[MachineFacts, ...]]) -> AgentGateway:
-    agent, bundle = parts.settings().agent, parts.bundle.ref
+    def bundle() -> tuple[str, str, str]:
+        ref = parts.bundle().ref
+        return ref.name, ref.version, ref.sha256
+
+    agent = parts.settings().agent
     return AgentGateway(
         site=agent.site,
         gateway=agent.gateway,
         version=edge_agent.__version__,
-        bundle=(bundle.name, bundle.version, bundle.sha256),
+        bundle=bundle,
         started_s=parts.started_ns / NS_PER_S,
         now_s=lambda: parts.clock.wall_ns() / NS_PER_S,
         clock_synced=parts.clock.is_synced,

@@ -13,7 +13,8 @@ class AgentGateway:
     """Asks the agent's parts at each request; they are read from the server's thread.
 
     Attributes:
-        site, gateway, version, bundle, started_s: What does not change while the agent runs.
+        site, gateway, version, started_s: What does not change while the agent runs.
+        bundle: Name, version and SHA-256 of the models in use.
         now_s: Wall time.
         clock_synced: Whether it can be trusted.
         health: Every part's state.
@@ -25,7 +26,7 @@ class AgentGateway:
     site: str
     gateway: str
     version: str
-    bundle: tuple[str, str, str]
+    bundle: Callable[[], tuple[str, str, str]]
     started_s: float
     now_s: Callable[[], float]
     clock_synced: Callable[[], bool]
@@ -44,7 +45,7 @@ class AgentGateway:
             started_s=self.started_s,
             now_s=self.now_s(),
             clock_synced=self.clock_synced(),
-            bundle=self.bundle,
+            bundle=self.bundle(),
             health=self.health(),
             ledgers=tuple(self.ledgers()),
             outbox=self.outbox(),

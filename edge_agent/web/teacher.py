@@ -32,7 +32,7 @@ class AgentTeacher:
     taps: Taps
     store: ProfileStore
     settings: Callable[[], AgentSettings]
-    bundle: Bundle
+    bundle: Callable[[], Bundle]
     learning_frozen: Callable[[str], bool]
     in_words: Callable[[Profile], list[str]]
 
@@ -53,7 +53,7 @@ class AgentTeacher:
         if section is None:
             raise CommandError(f"{machine} is not in the configuration; add a [[machine]] and reload")
         budget = alarm_budget(settings, section)
-        return Lesson(machine_id=machine, machine_type=section.type, bundle=self.bundle, budget=budget)
+        return Lesson(machine_id=machine, machine_type=section.type, bundle=self.bundle(), budget=budget)
 
     def save(self, profile: Profile, recordings: Sequence[Recording], lesson: Lesson) -> None:
         """Put a profile in use; raises `CommandError` where the disk refuses."""

@@ -128,3 +128,50 @@ def test_a_channel_that_goes_from_a_running_device_takes_nothing_from_the_other(
     assert heard == [(1, 0), (1, 1)]
     (books,) = [each for each in engine.ledgers() if each.source == "box"]
     assert (books.channel, books.captured, books.scored, books.balance) == (1, 2 * WINDOW, 2 * WINDOW, 0)
+
+
+class Judge:
+    """Keeps what the encoder made of each window."""
+
+    def __init__(self) -> None:
+        self.embeddings: list[np.ndarray] = []
+        self.spans: list[tuple[int, int]] = []
+
+    def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
+        self.embeddings.append(window.features.embeddings)
+        self.spans.append((window.start, window.stop))
+        return Heard("m", None, None, MachineState.NORMAL, None)
+
+
+def with_encoder(std_db: float, judge: Judge) -> tuple[Engine, Analyser]:
+    analyser = Analyser(tiny_encoder(std_db))
+    engine = Engine(
+        analyser,
+        settings=SignalSettings(),
+        shape=WindowShape(4.2, 2.1),
+        policy=ScorePolicy(window_s=4.2),
+        sources={"mic": SourcePlan((ChannelPlan(0, judge),), stamped_by_arrival=False)},
+        clock=VirtualClock(),
+    )
+    return engine, analyser
+
+
+@pytest.mark.parametrize("at", [WINDOW // 3, WINDOW + 1000, 2 * WINDOW, 2 * WINDOW + WINDOW // 2])
+def test_another_encoder_in_the_middle_of_a_window_judges_all_of_it(at: int) -> None:
+    """No window is lost, and none is judged by half of each: as if the new encoder had heard it from its start."""
+    changed, old, new = Judge(), Judge(), Judge()
+    engine, _ = with_encoder(10.0, changed)
+    hear(engine, "mic", 0, at)
+    before = len(changed.embeddings)
+    engine.adopt(Analyser(tiny_encoder(14.0)))
+    hear(engine, "mic", at, len(NOISE))
+    for std_db, judge in ((10.0, old), (14.0, new)):
+        hear(with_encoder(std_db, judge)[0], "mic", 0, len(NOISE))
+    assert changed.spans == old.spans == new.spans
+    assert len(changed.spans) == 2
+    for number, found in enumerate(changed.embeddings):
+        expected = old if number < before else new
+        np.testing.assert_array_equal(found, expected.embeddings[number])
+    assert not np.array_equal(old.embeddings[-1], new.embeddings[-1])
+    (books,) = engine.ledgers()
+    assert books.captured == len(NOISE)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.wiring import alarm_budget, machines_of, mqtt_settings, outbox_limits, roster, source_plans
 from edge_agent.config.load import load_settings
 from edge_agent.config.settings import AgentSettings
@@ -69,7 +70,7 @@ def test_a_machine_may_have_a_budget_of_its_own(settings: AgentSettings) -> None
 
 
 def test_channels_are_heard_by_their_machine_or_by_the_router(settings: AgentSettings, tmp_path: Path) -> None:
-    machines = roster(settings, load_bundle(BUNDLE), tmp_path / "state")
+    machines = roster(settings, load_bundle(BUNDLE), ProfileStore(tmp_path / "state"))
     plans = source_plans(settings, machines)
     assert [channel.index for channel in plans["mic"].channels] == [0, 2]
     assert plans["mic"].channels[0].listener is machines.listener("fan_1")

@@ -9,11 +9,11 @@ from edge_agent.inference.runtime import TFLiteModel
 _MODEL = Path(__file__).parents[1] / "inference" / "fixtures" / "tiny_encoder.tflite"
 
 
-def tiny_encoder() -> Encoder:
+def tiny_encoder(std_db: float = 10.0) -> Encoder:
     """An int8 encoder with an 8-d embedding and 3 logits."""
     spec = EncoderSpec(
         file="encoder.tflite",
-        input=InputSpec(layout="patch", frames=64, remove_level=True, std_db=10.0),
+        input=InputSpec(layout="patch", frames=64, remove_level=True, std_db=std_db),
         outputs=(
             OutputSpec(tensor=1, semantics="embedding", size=8),
             OutputSpec(tensor=0, semantics="logits", size=3),

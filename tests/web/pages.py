@@ -37,7 +37,7 @@ class Site:
         self.health = Health(HealthLimits())
         self.health.register("mic", Kind.SOURCE, now_s=0.0)
         gateway = AgentGateway(
-            site="plant", gateway="gw", version="1.2.3", bundle=("default", "0.1", "ab" * 32), started_s=900.0,
+            site="plant", gateway="gw", version="1.2.3", bundle=lambda: ("default", "0.1", "ab" * 32), started_s=900.0,
             now_s=lambda: 1000.0, clock_synced=lambda: True, health=lambda: self.health.report(now_s=1.0),
             ledgers=lambda: [LedgerReading("mic", 0, 100, 60, (("low_coverage", 10),), (("overrun", 20),), 10)],
             facts=lambda: (MachineFacts("pump_1", "pump", "mic", "calibrated"),),

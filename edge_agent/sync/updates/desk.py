@@ -174,6 +174,17 @@ class UpdateDesk:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stopping
+
+    @property
+    def shadows(self) -> bool:
+        """Whether windows are compared at present."""
+        job = self._job
+        return job is not None and job.phase == "shadow"
+
     # --- the sync's thread
 
     def report(self) -> UpdateReport | None:
@@ -271,14 +282,12 @@ class UpdateDesk:
             self._counts["taken"] += 1
         self._probation = Probation()
 
-    def go_back(self, going: GoBack) -> Bundle | None:
-        """Put the last good bundle into use again; None where there is none.
+    def last_good(self) -> tuple[Bundle, Slot] | None:
+        """The bundle to go back to, verified, and its profiles; None where there is none.
 
         Raises:
-            UpdateError: The disk refuses, or the last good bundle has a flaw; what is in use stays so.
+            UpdateError: It has a flaw.
         """
-        with self._changed:
-            self._go_back = None
         in_use = self._shelf.in_use()
         if in_use is None or in_use.last_good is None:
             return None
@@ -286,12 +295,25 @@ class UpdateDesk:
             bundle = load_bundle(bundle_dir(self._state_dir, in_use.last_good.bundle.sha256), probe=False)
         except BundleError as error:
             raise UpdateError(f"the last good bundle cannot be used: {error}") from error
+        return bundle, in_use.last_good
+
+    def go_back(self, going: GoBack, bundle: Bundle) -> None:
+        """Put the last good bundle into use again; to be called when nothing can fail any more but this.
+
+        Raises:
+            UpdateError: The disk refuses; what is in use stays so.
+        """
         after = self._shelf.go_back(going.why)
         with self._changed:
-            self._in_use, self._current, self._job = after, bundle, None
+            self._in_use, self._current, self._job, self._go_back = after, bundle, None, None
             self._counts["went_back"] += 1
         self._probation = None
-        return bundle
+
+    def cannot_go_back(self, why: str) -> None:
+        """What is in use stays, for want of anything better; the hub asks again."""
+        _log.error("the bundle in use is to be left and cannot be: %s", why)
+        with self._changed:
+            self._go_back = None
 
     def refused(self, take_over: TakeOver, why: str) -> None:
         """The scorer's thread could not listen with it."""
