@@ -76,7 +76,7 @@ class HubSection(Section):
     )
     root_file: FilePath | None = Field(
         default=None,
-        description="Root of the hub's signed metadata, from `training-hub publish init`: bundles are trusted by it alone. "
+        description="Root of the hub's signed metadata, from `training-hub publish init`: by it bundles are trusted. "
         "Unset: none are taken from the hub.",
         examples=["/etc/edge-agent/hub_root.json"],
     )
