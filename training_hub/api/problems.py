@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from training_hub.catalogue.errors import CatalogueError, NotThereError, StateError
+from training_hub.jobs.errors import JobError
 from training_hub.sounds.errors import Refusal, SoundError
 
 _OF_REFUSAL = {
@@ -67,7 +68,11 @@ def add_problems(app: FastAPI) -> None:
         ]
         return JSONResponse({"detail": found}, 422)
 
+    def job(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 503)
+
     app.add_exception_handler(CatalogueError, catalogue)
+    app.add_exception_handler(JobError, job)
     app.add_exception_handler(SoundError, sound)
     app.add_exception_handler(RequestValidationError, invalid)
 

@@ -81,7 +81,7 @@ def list_machines(
             select(Alarm.machine_id, func.count())
             .where(Alarm.machine_id.in_(ids), Alarm.state != "normal")
             .group_by(Alarm.machine_id)
-        ).tuples()
+        ).all()
     )
     return [
         MachineLine(machine, balances.get(machine.id, Balance()), int(alarms.get(machine.id, 0)))

@@ -47,13 +47,11 @@ class Overview:
 def overview(session: Session) -> Overview:
     """The hub at a glance."""
     present = Clip.deleted_at.is_(None)
-    by_dataset = dict(
-        session.execute(select(Clip.dataset, func.count()).where(present).group_by(Clip.dataset)).tuples().all()
-    )
+    by_dataset = dict(session.execute(select(Clip.dataset, func.count()).where(present).group_by(Clip.dataset)).all())
     jobs = dict(
         session.execute(
             select(Job.state, func.count()).where(Job.state.in_(("queued", "running"))).group_by(Job.state)
-        ).tuples()
+        ).all()
     )
     objects, object_bytes = session.execute(select(func.count(), func.sum(StoredObject.size_bytes))).one()
 

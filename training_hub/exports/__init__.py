@@ -1,0 +1,1 @@
+"""Tables for dashboards elsewhere: CSV and Parquet, as streams."""
