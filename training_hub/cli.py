@@ -8,6 +8,7 @@ import edge_agent
 from edge_agent.inference.errors import BundleError
 from edge_agent.settings.problems import ConfigError
 from edge_agent.settings.secret import SecretFileError
+from edge_agent.sync.errors import SyncError
 from training_hub.commands import discover
 from training_hub.errors import HubError
 from training_hub.training.errors import TrainingError
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"training-hub: {error.name} is not installed; pip install 'edge-agent[train,hub]'", file=sys.stderr)
         return EXIT_FAILED
-    except (HubError, TrainingError, BundleError, SecretFileError) as error:
+    except (HubError, TrainingError, BundleError, SecretFileError, SyncError) as error:
         print(f"training-hub: {error}", file=sys.stderr)
         return EXIT_FAILED
     except ConfigError as error:

@@ -79,7 +79,9 @@ class HubLink:
         )
         self.hears(settings)
         self._thread = SyncThread(self._open, self._line.brake, self.hindered)
-        health.register(SINK, Kind.SINK, now_s=self._now_s())
+        self._by_network = settings.hub.transport == "network"
+        if self._by_network:
+            health.register(SINK, Kind.SINK, now_s=self._now_s())
         metrics.watch_sync(self.reading)
 
     def start(self) -> None:
@@ -188,6 +190,8 @@ class HubLink:
 
     def hindered(self, what: str) -> None:
         """The gateway's own disk or detector stands in the way."""
+        if not self._by_network:
+            return
         if what:
             self._health.degraded(SINK, what)
         else:

@@ -1,5 +1,6 @@
 """Puts the sync together from the settings: for the agent, which has a thread for it, and for `edge-agent sync`."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,9 @@ from edge_agent.clips.store import ClipStore
 from edge_agent.clips.upload import UploadScreen
 from edge_agent.config.hub import HubSection
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.ulid import UlidFactory
+from edge_agent.sync.airgap.export import KEY_NAME, Exporter
+from edge_agent.sync.airgap.signing import open_key
 from edge_agent.sync.client import HubAddress, HubClient
 from edge_agent.sync.figures import Figures
 from edge_agent.sync.journal import FILE_NAME, JournalLimits, SentJournal
@@ -173,7 +177,8 @@ def open_sync(
     """
     hub, client, books = settings.hub, line.client, line.books
     marks = SyncMarks(state_dir)
-    store = ready = uploader = labels = None
+    store = ready = uploader = labels = events = desk = None
+    by_network = hub.transport == "network"
     if settings.clips.enabled:
         store = ClipStore(clips_dir(state_dir), store_limits(settings))
         ready = ReadyClips(store, marks, lambda: upload_judge(settings), now_ns=now_ns)
@@ -190,12 +195,10 @@ def open_sync(
             now_ns=now_ns,
             now_s=now_s,
         )
-        labels = None if hub.labels == "off" else LabelPost(store, marks, client, books)
-    events = None
-    if journal is not None:
+        labels = None if hub.labels == "off" or not by_network else LabelPost(store, marks, client, books)
+    if by_network and journal is not None:
         events = EventReconciler(journal, client, books, settle_s=hub.journal.settle_s, now_ns=now_ns)
-    desk = None
-    if reports is not None:
+    if by_network and reports is not None:
         desk = ReportDesk(
             reports.identity,
             reports.figures,
@@ -209,7 +212,7 @@ def open_sync(
     rounds = SyncRounds(
         books,
         Backoff(max_s=hub.backoff_max_s),
-        clips=uploader,
+        clips=uploader if by_network else None,
         events=events,
         labels=labels,
         reports=desk,
@@ -222,6 +225,24 @@ def open_sync(
         jitter=random.random,
     )
     return HubSync(marks, store, ready, rounds)
+
+
+def make_exporter(settings: AgentSettings, state_dir: Path, sync: HubSync, journal: SentJournal | None) -> Exporter:
+    """Writes this gateway's clips and events on a stick.
+
+    Raises:
+        SyncError: The gateway's key cannot be read or made.
+    """
+    return Exporter(
+        settings.agent.site,
+        settings.agent.gateway,
+        open_key(state_dir / KEY_NAME),
+        store=sync.store,
+        ready=sync.ready,
+        journal=journal,
+        new_id=UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom),
+        now_ns=time.time_ns,
+    )
 
 
 def has_journal(state_dir: Path) -> bool:

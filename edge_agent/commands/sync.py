@@ -6,16 +6,33 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.agent.hub_sync import HubLine, HubSync, has_journal, open_journal, open_line, open_sync
+from edge_agent.agent.hub_sync import (
+    HubLine,
+    HubSync,
+    has_journal,
+    make_exporter,
+    open_journal,
+    open_line,
+    open_sync,
+)
+from edge_agent.clips import files
+from edge_agent.commands import options
 from edge_agent.config.load import load_settings
 from edge_agent.config.settings import AgentSettings
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.errors import CommandError
+from edge_agent.sync.airgap.export import KEY_NAME, ExportLimits
+from edge_agent.sync.airgap.receipts import read_receipt, take_receipt
+from edge_agent.sync.airgap.signing import open_key
+from edge_agent.sync.airgap.stick import exports_in
 from edge_agent.sync.errors import HubError, StoppedError
+from edge_agent.sync.journal import SentJournal
 from edge_agent.sync.marks import SyncMarks
 
 _Action = Callable[[AgentSettings, Path, argparse.Namespace], int]
@@ -39,6 +56,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     action("status", "what waits, what is not sent and why, whether the hub answers", _status)
     action("retry", "try once more what the hub refused", _retry)
+    export = action("export", "write clips and events on a USB stick, signed", _export)
+    export.add_argument("--to", type=Path, required=True, metavar="DIR", help="a directory of the stick")
+    export.add_argument("--machine", metavar="ID", help="of this machine only; its events go all the same")
+    export.add_argument("--since", type=_moment, default=0, metavar="DAY", help="since this day, 2026-01-31 (UTC)")
+    export.add_argument(
+        "--leave-free",
+        type=options.at_least(0),
+        default=16 << 20,
+        metavar="BYTES",
+        help="room to leave (default: 16 MiB)",
+    )
+    receipt = action("receipt", "take the hub's receipt from a stick: what it has counts as sent", _receipt)
+    receipt.add_argument("stick", type=Path, metavar="DIR", help="the export, or the directory that it lies in")
+    action("key", "this gateway's public key, to make known at the hub: training-hub gateways set-export-key", _key)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,12 +85,12 @@ def _add_common(parser: argparse.ArgumentParser, default: object = None) -> None
 
 
 def _send(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespace) -> int:
-    if not settings.hub.enabled:
+    if not settings.hub.enabled or settings.hub.transport != "network":
         raise CommandError(
-            "hub.enabled is false: set it, with hub.url and hub.key_file; or use `edge-agent sync export`"
+            'no hub is reached over the network: hub.enabled is false, or hub.transport is not "network"; '
+            "`edge-agent sync export` writes a stick"
         )
-    if not state_dir.is_dir():
-        raise CommandError(f"there is no {state_dir}; is agent.state_dir right?")
+    _existing(state_dir)
     line = open_line(settings.hub, os.environ)
     journal = open_journal(settings, state_dir) if has_journal(state_dir) else None
     sync = open_sync(settings, state_dir, journal=journal, line=line, at_any_time=arguments.now)
@@ -104,8 +135,7 @@ def _sent(line: HubLine) -> dict[str, object]:
 
 
 def _status(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespace) -> int:
-    if not state_dir.is_dir():
-        raise CommandError(f"there is no {state_dir}; is agent.state_dir right?")
+    _existing(state_dir)
     journal = open_journal(settings, state_dir) if has_journal(state_dir) else None
     facts: dict[str, object] = {"hub": settings.hub.url if settings.hub.enabled else None}
     marks = SyncMarks(state_dir)
@@ -131,8 +161,10 @@ _JOURNAL_FACTS = ("waiting", "reconciled", "size_bytes")
 
 def _answer_of(settings: AgentSettings, state_dir: Path) -> dict[str, object]:
     """What waits, and what the hub says to a question that changes nothing."""
-    if not settings.hub.enabled:
-        return {"answers": None}
+    if not settings.hub.enabled or settings.hub.transport != "network":
+        with _opened(settings, state_dir) as (sync, _):
+            clips, size_bytes = sync.waiting()
+        return {"waiting": {"clips": clips, "bytes": size_bytes}, "answers": None}
     line = open_line(settings.hub, os.environ)
     sync = open_sync(settings, state_dir, journal=None, line=line)
     try:
@@ -155,6 +187,71 @@ def _retry(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespa
     finally:
         marks.close()
     return 0
+
+
+def _export(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespace) -> int:
+    with _opened(settings, state_dir) as (sync, journal):
+        exporter = make_exporter(settings, state_dir, sync, journal)
+        limits = ExportLimits(arguments.leave_free, arguments.machine, arguments.since)
+        with files.held(state_dir / "export.lock"):
+            done = exporter.write(arguments.to, limits)
+    if done.path is None:
+        print("nothing to write", file=sys.stderr)
+    _say({**asdict(done), "path": None if done.path is None else str(done.path)}, as_json=arguments.json)
+    return 0
+
+
+def _receipt(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespace) -> int:
+    key = settings.hub.receipt_key
+    if key is None:
+        raise CommandError("hub.receipt_key is not set; `training-hub import --show-key` at the hub shows it")
+    agent = settings.agent
+    exports = exports_in(arguments.stick)
+    if not exports:
+        raise CommandError(f"there is no export in {arguments.stick}; name the directory that `sync export` wrote to")
+    receipts = [read_receipt(export, hub_key=key, site=agent.site, gateway=agent.gateway) for export in exports]
+    with _opened(settings, state_dir) as (sync, journal):
+        for export, receipt in zip(exports, receipts, strict=True):
+            done = take_receipt(receipt, sync.store, sync.marks, journal, now_ns=time.time_ns)
+            _say({"export": export.name, **asdict(done)}, as_json=arguments.json)
+    return 0
+
+
+def _key(settings: AgentSettings, state_dir: Path, arguments: argparse.Namespace) -> int:
+    public = open_key(_existing(state_dir) / KEY_NAME).public
+    print(json.dumps({"public_key": public}) if arguments.json else public)
+    return 0
+
+
+@contextmanager
+def _opened(settings: AgentSettings, state_dir: Path) -> Iterator[tuple[HubSync, SentJournal | None]]:
+    """Clips and journal, without a hub being asked."""
+    journal = open_journal(settings, _existing(state_dir)) if has_journal(state_dir) else None
+    by_stick = settings.hub.model_copy(update={"transport": "stick", "key_file": None})
+    line = open_line(by_stick, {})
+    sync = open_sync(settings.model_copy(update={"hub": by_stick}), state_dir, journal=journal, line=line)
+    try:
+        yield sync, journal
+    finally:
+        sync.close()
+        line.client.close()
+        if journal is not None:
+            journal.close()
+
+
+def _existing(state_dir: Path) -> Path:
+    if not state_dir.is_dir():
+        raise CommandError(f"there is no {state_dir}; is agent.state_dir right?")
+    return state_dir
+
+
+def _moment(text: str) -> int:
+    """A day as nanoseconds since 1970, UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a day like 2026-01-31, not {text}") from None
+    return max(0, round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9))
 
 
 def _say(facts: dict[str, object], *, as_json: bool) -> None:

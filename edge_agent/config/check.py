@@ -75,7 +75,7 @@ def _speech(settings: AgentSettings) -> Iterator[tuple[str, str]]:
 def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     secrets: dict[str, SecretFile | None] = {
         "mqtt.password_file": settings.mqtt.password_file if settings.mqtt.enabled else None,
-        "hub.key_file": settings.hub.key_file if settings.hub.enabled else None,
+        "hub.key_file": settings.hub.key_file if _asks_hub(settings) else None,
         "http.token_file": settings.http.token_file if settings.http.enabled else None,
     }
     for number, source in enumerate(settings.source):
@@ -92,8 +92,12 @@ def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tu
 def _tls(settings: AgentSettings) -> Iterator[tuple[str, str]]:
     if settings.mqtt.enabled and settings.mqtt.tls.enabled:
         yield from _certificates("mqtt.tls", settings.mqtt.tls)
-    if settings.hub.enabled:
+    if _asks_hub(settings):
         yield from _certificates("hub.tls", settings.hub.tls)
+
+
+def _asks_hub(settings: AgentSettings) -> bool:
+    return settings.hub.enabled and settings.hub.transport == "network"
 
 
 def _certificates(key: str, tls: TlsSection | HubTlsSection) -> Iterator[tuple[str, str]]:

@@ -60,6 +60,10 @@ class HubSection(Section):
     """The centre that clips and events go up to, and bundles come down from; the agent works without one."""
 
     enabled: bool = Field(default=False, description="Send clips, events and reports to a hub.")
+    transport: Literal["network", "stick"] = Field(
+        default="network",
+        description="How clips and events go: over the network, or by `edge-agent sync export` where none leads there.",
+    )
     url: str = Field(
         default="https://127.0.0.1:8400",
         max_length=512,
@@ -119,6 +123,7 @@ class HubSection(Section):
 
     @model_validator(mode="after")
     def _says_who_it_is(self) -> Self:
-        if self.enabled and self.key_file is None and self.tls.cert_file is None:
+        over_network = self.enabled and self.transport == "network"
+        if over_network and self.key_file is None and self.tls.cert_file is None:
             raise InconsistencyError((("enabled",), "needs key_file or tls.cert_file: the hub must know who sends"))
         return self

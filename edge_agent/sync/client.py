@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 CHUNK_BYTES = 16 << 10
 _MAX_ANSWER_BYTES = 4 << 20
 _MAX_RETRY_AFTER_S = 3600.0
-_REFUSALS = (400, 404, 409, 410, 412, 413, 415, 422)
+_REFUSALS = (400, 403, 404, 409, 410, 412, 413, 415, 422)
 """Of these one clip or batch is the cause, not the hub."""
 
 Throttle = Callable[[int], None]
@@ -198,11 +198,11 @@ class HubClient:
             raise HubError(Trouble.AWAY, f"{self._url}: {error or type(error).__name__}") from error
         if response.status_code in fine:
             return response.status_code, answer
-        raise self._meaning(response, answer)
+        raise self._meaning(response, answer, of_item=method == "PUT")
 
-    def _meaning(self, response: httpx.Response, answer: bytes) -> SyncError:
+    def _meaning(self, response: httpx.Response, answer: bytes, *, of_item: bool) -> SyncError:
         status, said = response.status_code, _said(answer)
-        if status in (401, 403):
+        if status == 401 or (status == 403 and not of_item):
             return HubError(
                 Trouble.DENIED, f"{self._url} does not let this gateway in ({status}{said}); check hub.key_file"
             )

@@ -151,19 +151,27 @@ class SentJournal:
                 size += sum(len(stored) + ROW_OVERHEAD_BYTES for *_, stored in values)
                 self._books = (waiting + len(values), reconciled, size)
 
-    def waiting(self, *, noted_before_ns: int, limit: int, max_bytes: int) -> tuple[SentEvent, ...]:
+    def waiting(
+        self, *, noted_before_ns: int, limit: int, max_bytes: int, after_seq: int = 0, since_ns: int = 0
+    ) -> tuple[SentEvent, ...]:
         """The oldest events of which it is not known whether the hub has them.
 
         Args:
             noted_before_ns: Only those that the broker acknowledged before this wall time.
             limit: Most events.
             max_bytes: Most bytes of all payloads together; one at least is returned.
+            after_seq: Only those after this one.
+            since_ns: Only those that were acknowledged at this wall time or later.
 
         Raises:
             SyncError: The disk refuses it.
         """
-        query = "SELECT seq, event_id, payload FROM sent WHERE NOT reconciled AND noted_ns <= ? ORDER BY seq LIMIT ?"
-        rows = self._database.read(lambda db: db.execute(query, (noted_before_ns, limit)).fetchall())
+        query = (
+            "SELECT seq, event_id, payload FROM sent WHERE NOT reconciled AND seq > ? AND noted_ns BETWEEN ? AND ? "
+            "ORDER BY seq LIMIT ?"
+        )
+        values = (after_seq, since_ns, noted_before_ns, limit)
+        rows = self._database.read(lambda db: db.execute(query, values).fetchall())
         found: list[SentEvent] = []
         size = 0
         for seq, event_id, stored in rows:

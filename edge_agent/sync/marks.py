@@ -26,13 +26,13 @@ class Aside(StrEnum):
     SPEECH = "speech"
     """Somebody may speak in it: it does not leave the gateway."""
     DAMAGED = "damaged"
-    """Its file cannot be read, or is not the one that was written (422)."""
+    """Its file cannot be read, or the hub finds that file and record are not what they say (422)."""
     TOO_LARGE = "too_large"
     """413."""
     CONFLICT = "conflict"
     """The hub has another clip under its id (409)."""
     REFUSED = "refused"
-    """Another 4xx."""
+    """Another 4xx: no clip to the hub, or another gateway's."""
 
 
 ASIDE_OF_STATUS = {409: Aside.CONFLICT, 413: Aside.TOO_LARGE, 422: Aside.DAMAGED}
@@ -74,7 +74,7 @@ class SyncMarks:
             clip: Its id.
             reason: Why, in a word.
             why: Why, in a sentence.
-            by: What judged it, where another judge may judge otherwise: the speech screen.
+            by: What judged it, for another may judge otherwise: the speech screen, or the agent's version.
         """
         values = (clip, reason.value, why[:1000], by, rfc3339(time.time_ns()))
         self._database.run(lambda db: db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?, ?)", values))
@@ -85,10 +85,10 @@ class SyncMarks:
         found = self._database.read(lambda db: db.execute(query).fetchall())
         return tuple(SetAside(clip, Aside(reason), why, at) for clip, reason, why, at in found)
 
-    def judge(self, by: str) -> None:
-        """Forget what another judge than this one set aside: the speech screen was changed."""
+    def judged(self, reason: Aside, by: str) -> None:
+        """Forget what another judge than this one set aside for a reason: it is looked at anew."""
         query = "DELETE FROM aside WHERE reason = ? AND by <> ?"
-        self._database.run(lambda db: db.execute(query, (Aside.SPEECH.value, by)))
+        self._database.run(lambda db: db.execute(query, (reason.value, by)))
 
     def retry(self) -> int:
         """Try once more whatever the hub refused; what the speech screen says stays. Returns how many clips."""

@@ -29,6 +29,7 @@ MEDIA_TYPES = {"audio": AUDIO_TYPE, "log_mel": LOG_MEL_TYPE}
 _BATCH = 16
 _CHOICE_HOLDS_S = 30.0
 _TIDY_EVERY_NS = 6 * 3600 * 1_000_000_000
+_REFUSED_BY_HUB = (*ASIDE_OF_STATUS.values(), Aside.REFUSED)
 _URGENT = (Reason.ALARM, Reason.REQUEST)
 
 
@@ -78,12 +79,14 @@ class ReadyClips:
         """
         if self._judge is None:
             self._judge = self._make_judge()
-            self._marks.judge(self._judge[1])
+            self._marks.judged(Aside.SPEECH, self._judge[1])
+            for reason in _REFUSED_BY_HUB:
+                self._marks.judged(reason, edge_agent.__version__)  # a newer agent may say it so that the hub takes it
         if self._now_ns() - self._tidied_ns > _TIDY_EVERY_NS:
             self._tidied_ns = self._now_ns()
             self._marks.forget_all_but(row.id for row in self._store.rows())
         while True:
-            aside = excluding.union(self._unreadable, (each.clip for each in self._marks.aside()))
+            aside = excluding | self._unreadable | self.aside()
             rows = self._store.unsynced(
                 settled_before=rfc3339(self._now_ns()), limit=limit, excluding=aside, reasons=reasons
             )
@@ -93,29 +96,33 @@ class ReadyClips:
             if found or not rows:
                 return found
 
+    def aside(self) -> frozenset[str]:
+        """Clips that are not sent."""
+        return frozenset(each.clip for each in self._marks.aside())
+
     def waiting(self) -> tuple[int, int]:
         """Number and bytes of the clips that are to be sent, now or when their hour comes.
 
         Raises:
             ClipError, SyncError: The disk refuses it.
         """
-        aside = {each.clip for each in self._marks.aside()}
-        return self._store.unsynced_size(settled_before=rfc3339(self._now_ns()), excluding=aside)
+        return self._store.unsynced_size(settled_before=rfc3339(self._now_ns()), excluding=self.aside())
 
     def _screened(self, clip_id: str, judge: UploadJudge, judged_by: str) -> Sidecar | None:
         try:
             sidecar = self._store.find(clip_id)
             path = self._store.payload_path(sidecar)
             if sidecar.size_bytes > MAX_CLIP_BYTES:
-                self._marks.set_aside(clip_id, Aside.TOO_LARGE, f"{sidecar.size_bytes} bytes; most {MAX_CLIP_BYTES}")
+                why = f"{sidecar.size_bytes} bytes; a clip has at most {MAX_CLIP_BYTES}"
+                self._marks.set_aside(clip_id, Aside.TOO_LARGE, why, by=edge_agent.__version__)
                 return None
-            if clip_id not in self._cleared and (why := judge.refuses(sidecar, path)):
-                _log.info("clip %s stays on the gateway: %s", clip_id, why)
-                self._marks.set_aside(clip_id, Aside.SPEECH, why, by=judged_by)
+            if clip_id not in self._cleared and (said := judge.refuses(sidecar, path)):
+                _log.info("clip %s stays on the gateway: %s", clip_id, said)
+                self._marks.set_aside(clip_id, Aside.SPEECH, said, by=judged_by)
                 return None
         except ClipError as error:
             if error.failure is None:
-                self._marks.set_aside(clip_id, Aside.DAMAGED, str(error))
+                self._marks.set_aside(clip_id, Aside.DAMAGED, str(error), by=edge_agent.__version__)
             else:
                 _log.error("clip %s is not sent before the next start: %s", clip_id, error)
                 self._unreadable.add(clip_id)  # a disk that fails now may answer after a restart
@@ -204,16 +211,18 @@ class ClipUploader:
                 return  # another process was faster
             self._deliver(sidecar)
         except ItemRefusedError as error:
+            if error.status == 403:
+                self._client.missing_clips(())  # raises where it is the gateway that is refused, and not the clip
             reason = ASIDE_OF_STATUS.get(error.status, Aside.REFUSED)
             _log.warning("the hub does not want clip %s: %s", chosen.id, error)
-            self._marks.set_aside(chosen.id, reason, str(error))
+            self._marks.set_aside(chosen.id, reason, str(error), by=edge_agent.__version__)
         except FileNotFoundError:
             return  # given up for room meanwhile
         except ClipError as error:
             if error.failure is not None:
                 raise
         except OSError as error:
-            self._marks.set_aside(chosen.id, Aside.DAMAGED, f"its file: {error.strerror}")
+            self._marks.set_aside(chosen.id, Aside.DAMAGED, f"its file: {error.strerror}", by=edge_agent.__version__)
 
     def _deliver(self, sidecar: Sidecar) -> None:
         sent = sidecar.sha256 in self._absent

@@ -99,4 +99,4 @@ def test_without_a_hub_the_command_says_what_to_do(shell: Shell, tmp_path: Path)
     config = tmp_path / "agent.toml"
     config.write_text("")
     done = shell("sync", "--config", config)
-    assert done.status == 1 and "hub.enabled is false" in done.err
+    assert done.status == 1 and "hub.enabled is false" in done.err and "sync export" in done.err

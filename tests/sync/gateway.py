@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 
-from edge_agent.agent.hub_sync import HubLine, HubSync, ReportParts, open_journal, open_line, open_sync
+from edge_agent.agent.hub_sync import HubLine, HubSync, ReportParts, hub_address, open_journal, open_line, open_sync
 from edge_agent.agent.keeping import clips_dir
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.config.agent import AgentSection
 from edge_agent.config.clips import ClipsSection
 from edge_agent.config.hub import HubSection
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.events import Data
+from edge_agent.delivery.message import Message
+from edge_agent.delivery.topics import Topics
 from edge_agent.settings.secret import SecretFile
+from edge_agent.sync.client import HubClient
 from edge_agent.sync.figures import Figures
 from edge_agent.sync.reports import GatewayIdentity
 from edge_agent.sync.seams import NoUpdates, Updates
-from tests.clips.samples import BUNDLE, START_NS, ids, sidecar
+from tests.clips.samples import BUNDLE, ORIGIN, START_NS, ids, sidecar
+from tests.delivery.samples import factory, result
 from tests.support.contract_hub import KEY
 
 NS_PER_S = 1_000_000_000
+_FACTORY = factory(Topics("factory", ORIGIN.site, ORIGIN.gateway))
 
 
 def key_file(directory: Path, key: str = KEY) -> SecretFile:
@@ -49,14 +57,15 @@ class Clock:
 class Gateway:
     """State of one gateway in a directory; `open` may be called as often as an agent is started."""
 
-    def __init__(self, directory: Path, url: str, **hub: object) -> None:
+    def __init__(self, directory: Path, url: str, *, key: str = KEY, **hub: object) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.state_dir = directory / "state"
         self.state_dir.mkdir(exist_ok=True)
-        section: dict[str, object] = {"enabled": True, "url": url, "key_file": key_file(directory), **hub}
+        section: dict[str, object] = {"enabled": True, "url": url, "key_file": key_file(directory, key), **hub}
         self.settings = AgentSettings(
             hub=HubSection(**section),  # type: ignore[arg-type]  # tables of changes are untyped
+            agent=AgentSection(site=ORIGIN.site, gateway=ORIGIN.gateway),
             clips=ClipsSection(speech="off", min_free_bytes=0),
         )
         self.clock = Clock()
@@ -75,9 +84,26 @@ class Gateway:
             kept.append(self.store.put(sidecar(clip_id, reason, **changes), flac_bytes(samples)))
         return kept
 
-    def open(self, updates: Updates | None = None, *, reports: bool = True) -> HubSync:
+    def publish(self, number: int = 1, data: Data | None = None) -> list[Message]:
+        """So many events that the broker acknowledged."""
+        messages = [_FACTORY.make(data or result("fan_1"), occurred_ns=START_NS) for _ in range(number)]
+        for message in messages:
+            self.journal.note(message, self.clock.now_ns())
+        self.journal.flush()
+        return messages
+
+    def open(
+        self,
+        updates: Updates | None = None,
+        *,
+        reports: bool = True,
+        transport: httpx.BaseTransport | None = None,
+    ) -> HubSync:
         """As an agent would."""
         self.line = open_line(self.settings.hub, {}, now_s=self.clock.now_s)
+        if transport is not None:
+            client = HubClient(hub_address(self.settings.hub, {}), throttle=self.line.brake, transport=transport)
+            self.line = HubLine(client, self.line.brake, self.line.books)
         identity = GatewayIdentity("plant", "gw", START_NS, lambda: BUNDLE, lambda: True)
         return open_sync(
             self.settings,

@@ -144,7 +144,7 @@ def test_a_key_that_is_not_known_is_tried_seldom_and_said(
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(409, Aside.CONFLICT), (413, Aside.TOO_LARGE), (415, Aside.REFUSED), (422, Aside.DAMAGED)],
+    [(403, Aside.REFUSED), (409, Aside.CONFLICT), (413, Aside.TOO_LARGE), (415, Aside.REFUSED), (422, Aside.DAMAGED)],
 )
 def test_a_refused_clip_is_set_aside_and_keeps_no_other_back(
     gateway: Gateway, hub: ContractHub, status: int, reason: Aside

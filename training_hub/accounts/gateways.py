@@ -15,6 +15,7 @@ from training_hub.catalogue.types import utc_now
 
 _ID = re.compile(ID_PATTERN.strip("^$"))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PUBLIC_KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 
 def principal_of(gateway: Gateway) -> GatewayPrincipal:
@@ -103,3 +104,18 @@ def set_ring(session: Session, site: str, name: str, ring: str, *, by: str) -> N
         raise AccountError(f"ring {ring!r}: 1 to 64 letters, digits, '_', '.' or '-'")
     before, gateway.ring = gateway.ring, ring
     record(session, by, "gateway.ring", f"gateway:{site}/{name}", {"from": before, "to": ring})
+
+
+def set_export_key(session: Session, site: str, name: str, key: str | None, *, by: str) -> None:
+    """Say by which public key a gateway signs what it exports on a USB stick.
+
+    Raises:
+        AccountError: No Ed25519 public key.
+    """
+    gateway = find_gateway(session, site, name)
+    if key is not None and not _PUBLIC_KEY.fullmatch(key):
+        raise AccountError(
+            f"{key!r} is no public key (32 bytes, base64); `edge-agent sync key` at the gateway shows it"
+        )
+    gateway.export_key = key
+    record(session, by, "gateway.export_key", f"gateway:{site}/{name}", {"key": key})

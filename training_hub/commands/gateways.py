@@ -6,7 +6,7 @@ from pathlib import Path
 from training_hub.commands._settings import add_settings_arguments
 
 NAME = "gateways"
-HELP = "edge computers that may send: add, list, disable, enable, new-key, set-certificate, set-ring"
+HELP = "edge computers that may send: add, list, disable, enable, new-key, set-certificate, set-export-key, set-ring"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _key_file(new_key)
     certificate = _action(actions, "set-certificate", "the certificate that it comes with")
     certificate.add_argument("sha256", metavar="HEX", help="SHA-256 of the certificate (DER), or `none`")
+    export = _action(actions, "set-export-key", "the public key that signs what it exports on a USB stick")
+    export.add_argument("key", metavar="KEY", help="as `edge-agent sync key` at the gateway shows it, or `none`")
     ring = _action(actions, "set-ring", "in which ring it gets new bundles")
     ring.add_argument("ring", metavar="RING", help="canary or main")
 
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             key = gateways.new_gateway_key(session, *who, keep_old=arguments.keep_old, by=BY)
         elif action == "set-certificate":
             gateways.set_certificate(session, *who, None if arguments.sha256 == "none" else arguments.sha256, by=BY)
+        elif action == "set-export-key":
+            gateways.set_export_key(session, *who, None if arguments.key == "none" else arguments.key, by=BY)
         elif action == "set-ring":
             gateways.set_ring(session, *who, arguments.ring, by=BY)
         else:
