@@ -2,16 +2,17 @@
 # make lint   format, types, imports                       make models train and export models/default from a seed
 # make bench  speed and detection against their targets    make soak   24 h of sound, 50 device faults, 400 kills
 # make release  wheel, wheelhouse for x86-64 and Arm, bill of materials; make audit: known vulnerabilities
+# make docs   the documentation site, into build/site      make hub-demo  hub and gateways once round, in a browser
 # make deb    the Debian package, into dist/               make speech train and export models/speech from a seed
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint models speech deb release audit bench soak clean
+.PHONY: demo test lint models speech deb release audit docs hub-demo bench soak clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,6s/^# //p' Makefile
 
 demo:
 	@tools/bootstrap demo
@@ -45,6 +46,14 @@ release:
 	$(BIN)/python -m deploy.release.lock --check
 	$(BIN)/python -m deploy.release.wheelhouse --out dist/wheelhouse
 	$(BIN)/python -m deploy.release.sbom --wheelhouse dist/wheelhouse --out dist/edge-agent.cdx.json
+
+docs:
+	@tools/bootstrap test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+hub-demo:
+	@tools/bootstrap test
+	$(BIN)/python -m tests.hub_demo
 
 audit:
 	@tools/bootstrap test

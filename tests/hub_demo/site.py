@@ -104,7 +104,7 @@ class Site:
         return path
 
     def record(self, watched: Watched) -> Path:
-        """The machine's normal sound to learn from, and its life: healthy, then the fault grows and is mended, again."""
+        """The machine's normal sound to learn from, and its life: healthy, then a fault grows and is mended."""
         spec = random_spec(watched.kind, np.random.default_rng(watched.seed), watched.machine)
         place = self.directory / watched.gateway / "sound"
         (place / "normal").mkdir(parents=True)
@@ -141,7 +141,7 @@ class Site:
         )
         return self.processes.start(watched.gateway, "edge_agent", "run", "--config", str(config))
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str) -> Any:  # noqa: ANN401  # whatever the API answers
         """A GET of the hub's API with the person's key."""
         key = (self.directory / "person_key").read_text().strip()
         request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {key}"})
