@@ -4,9 +4,10 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_agent.settings.load import load
-from training_hub.config.settings import HubSettings
+if TYPE_CHECKING:
+    from training_hub.config.settings import HubSettings
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,12 +16,15 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="in place of server.state_dir")
 
 
-def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> HubSettings:
+def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> "HubSettings":
     """The settings, with the state directory found.
 
     Raises:
         ConfigError: With every problem found.
     """
+    from edge_agent.settings.load import load  # noqa: PLC0415  # quick --help
+    from training_hub.config.settings import HubSettings  # noqa: PLC0415
+
     settings = load(HubSettings, arguments.config, environ)
     state_dir: Path | None = arguments.state_dir
     if state_dir is None and "state_dir" not in settings.server.model_fields_set:

@@ -16,7 +16,6 @@ from training_hub.parts import HubParts
 from training_hub.serving.companions import Companions
 
 _log = logging.getLogger(__name__)
-_NO_OBJECT = "0" * 64
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,7 +30,7 @@ def readiness(parts: HubParts, companions: Companions) -> list[str]:
         _log.warning("not ready: the database does not answer: %s", error.__class__.__name__)
         reasons.append("the database does not answer")
     try:
-        parts.objects.has(_NO_OBJECT)
+        parts.objects.check()
     except HubError as error:
         _log.warning("not ready: %s", error)
         reasons.append("the object store does not answer")

@@ -43,6 +43,10 @@ class Bucket:
             return False
         return True
 
+    def check(self) -> None:
+        """Ask for what is not there: the answer is one."""
+        self.has("nothing")
+
     def delete(self, key: str) -> None:
         """Remove it."""
         self._store.delete(key)

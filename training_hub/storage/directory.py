@@ -88,6 +88,15 @@ class ObjectDirectory:
         finally:
             path.unlink(missing_ok=True)
 
+    def check(self) -> None:
+        """Whether the directory is there: one that is not mounted must not be filled in its place.
+
+        Raises:
+            OSError: It is not.
+        """
+        if not os.access(self.incoming, os.W_OK | os.X_OK):
+            raise OSError(f"{self._root} is not there, or not the hub's to write to; mount it")
+
     def sweep(self, *, now_s: float | None = None) -> int:
         """Remove what a killed process left unfinished; returns how many files."""
         removed = 0
@@ -112,6 +121,8 @@ class ObjectDirectory:
     def _make_directory(self, directory: Path) -> None:
         if directory.is_dir():
             return
+        if directory == self._root:
+            self.check()
         self._make_directory(directory.parent)
         directory.mkdir(exist_ok=True, mode=0o750)
         _sync_directory(directory.parent)

@@ -130,13 +130,27 @@ class ObjectStore:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """The name of a file to fill and hand to `put_file`; gone at the end of the block."""
+        """The name of a file to fill and hand to `put_file`; gone at the end of the block.
+
+        Raises:
+            StorageError: The store cannot be used.
+        """
         if isinstance(self._back, ObjectDirectory):
+            self.check()
             with self._back.scratch() as path:
                 yield path
         else:
             with tempfile.TemporaryDirectory(prefix="training-hub-") as directory:
                 yield Path(directory) / "object"
+
+    def check(self) -> None:
+        """Whether the store answers.
+
+        Raises:
+            StorageError: It does not.
+        """
+        with _explained("the object store cannot be used"):
+            self._back.check()
 
     def sweep(self) -> int:
         """Remove what a killed process left unfinished for an hour; returns how many files."""
