@@ -135,7 +135,9 @@ def test_home_assistants_own_validators_and_templates_agree(home_assistant: str)
 def test_home_assistants_validators_refuse_what_is_wrong(home_assistant: str) -> None:
     """A judge that takes anything would prove nothing."""
     wrong = json.loads(json.dumps(PAYLOADS))
-    next(iter(wrong["homeassistant/device/edge_agent_north_gw1_fan-1/config"]["components"].values()))["qos"] = "often"
+    next(iter(wrong["homeassistant/device/edge_agent_north_gw1_fan-1/config"]["components"].values()))[
+        "device_class"
+    ] = "often"
     done = _judged(home_assistant, wrong)
     assert done.returncode != 0
-    assert "qos" in done.stderr
+    assert "device_class" in done.stderr
