@@ -62,6 +62,7 @@ from edge_agent.settings.secret import SecretFileError
 from edge_agent.sync.updates.boot import begin
 from edge_agent.web.behind import AgentParts, behind
 from edge_agent.web.frontage import Frontage
+from edge_agent.web.live_frames import LiveFrames
 from edge_agent.web.watch import seen_window
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ _log = logging.getLogger(__name__)
 SCORER = "scorer"
 _POLL_S = 0.5
 _RETRY_EVERY_S = 5.0
-_BEHIND_BLOCKS = 256  # more than a round takes: the scorer does not keep up, and clips are the first to give way
+_BEHIND_BLOCKS = 256  # more than a round takes: the scorer does not keep up, and clips give way
+_PAGE_BEHIND_BLOCKS = 64  # the page's moving spectrogram gives way before them
 _LEAST_UNSCORED_S = 60.0  # where a source is faster than time, a round takes 256 blocks before it scores any
 _PING_EVERY_S = 0.5
 
@@ -130,6 +132,9 @@ class Daemon:
 
         self._queue = BlockQueue()
         self._metrics.watch_queue("blocks", self._queue.__len__)
+        self._live_frames = LiveFrames(
+            behind=lambda: len(self._queue) > _PAGE_BEHIND_BLOCKS, on_shed=self._metrics.page_frames_shed
+        )
         self._engine = Engine(
             Analyser(bundle.encoder(), keep_going=True),
             settings=bundle.manifest.signal,
@@ -139,6 +144,7 @@ class Daemon:
             clock=self._clock,
             on_stage=self._metrics.stage_took,
             tap=self._sample_tap,
+            on_frames=self._live_frames.give,
         )
         self._metrics.watch_ledgers(lambda: ledger_readings(self._engine.ledgers()))
 
@@ -528,6 +534,7 @@ class Daemon:
             health=lambda: self._health.report(now_s=self._now_s()),
             ledgers=lambda: self._engine.ledgers(),  # noqa: PLW0108  # an engine of this moment
             taps=self._taps,
+            frames=self._live_frames,
             store=self._store,
             alarms=lambda: self._alarms,
             commander=lambda: self._control.commander,

@@ -22,6 +22,8 @@ from edge_agent.observe.http import HttpServer, endpoints
 from edge_agent.web.app import PageParts, create_app
 from edge_agent.web.board import Band, Board, Part, SeenWindow
 from edge_agent.web.gateway import AgentGateway
+from edge_agent.web.live_frames import LiveFrames
+from edge_agent.web.spectrogram import SpectrogramPages
 from edge_agent.web.views import MachineFacts
 
 TARGET = 0.05
@@ -60,22 +62,35 @@ def _measured(machines: int, viewers: int, seconds: float) -> float:
         time.sleep(seconds)
         used_s, wall_s = _processor_s(server.pid) - before_s, time.monotonic() - since
         stopping.set()
+        for follower in followers:
+            follower.join(10.0)
         server.stdin.close()
     return used_s / wall_s
 
 
 def _follow(port: int, stopping: threading.Event) -> None:
-    """What an open page does: the stream of changes, and the picture of one machine at each of its windows."""
+    """What an open page does: the stream of changes, one machine anew at each window, and its moving picture."""
+    threading.Thread(target=_watch, args=(port, stopping), daemon=True).start()
     stream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     stream.request("GET", "/api/live")
     lines = stream.getresponse()
     while not stopping.is_set():
         if lines.readline().startswith(b"data:"):
-            for path in ("", "/history", "/spectrogram.png"):
+            for path in ("", "/history"):
                 asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 asked.request("GET", f"/api/machines/machine_0{path}")
                 assert asked.getresponse().read()
                 asked.close()
+
+
+def _watch(port: int, stopping: threading.Event) -> None:
+    """Read the live spectrogram of the machine that is looked at."""
+    stream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    stream.request("GET", "/api/machines/machine_0/frames/live")
+    lines, heard = stream.getresponse(), 0
+    while not stopping.is_set():
+        heard += lines.readline().startswith(b"data:")
+    assert heard, "the spectrogram did not move"
 
 
 def _processor_s(pid: int) -> float:
@@ -91,8 +106,10 @@ def _serve(names: tuple[str, ...]) -> int:
         clock_synced=lambda: True, health=lambda: health.report(now_s=time.monotonic()), ledgers=list,
         facts=lambda: tuple(MachineFacts(name, "pump", "mic", None) for name in names),
     )  # fmt: skip
+    live = LiveFrames(behind=lambda: False, on_shed=lambda cause, frames: None)
+    pages = SpectrogramPages(board, live, {name: ("mic", index) for index, name in enumerate(names)}.get)
     routes = endpoints(CollectorRegistry(), lambda: health.report(now_s=time.monotonic()))
-    server = HttpServer(create_app(routes, page=PageParts(board, gateway)), port=0)
+    server = HttpServer(create_app(routes, page=PageParts(board, gateway, (pages,))), port=0)
     server.start()
     print(server.port, flush=True)
     over = threading.Event()
@@ -102,6 +119,8 @@ def _serve(names: tuple[str, ...]) -> int:
     while not over.wait(1.0):
         for name in names:
             board.window(_window(name, index, frames))
+        for channel in range(len(names)):
+            live.give("mic", channel, 32 * index, frames[:32])
         index += 1
     server.stop()
     return 0

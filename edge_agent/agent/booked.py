@@ -8,6 +8,7 @@ from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, SampleTap, WindowShape
 from edge_agent.signal.settings import SignalSettings
+from edge_agent.signal.stream import FrameTap
 
 
 class BookedChannel:
@@ -19,6 +20,7 @@ class BookedChannel:
         rate_hz: Native rate of the source.
         ledger: The channel's books; they may be older than the stream.
         tap: Shown every sample after resampling.
+        on_frames: Shown every log-mel frame as it is computed.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class BookedChannel:
         rate_hz: int,
         ledger: SampleLedger,
         tap: SampleTap | None = None,
+        *,
+        on_frames: FrameTap | None = None,
     ) -> None:
-        self.stream = ChannelStream(settings, shape, rate_hz, tap)
+        self.stream = ChannelStream(settings, shape, rate_hz, tap, on_frames)
         self._ledger = ledger
 
     def push(self, samples: NDArray[np.float32], first_sample: int, gap_reason: Lost = Lost.GAP) -> None:

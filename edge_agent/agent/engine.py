@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from edge_agent.agent.booked import BookedChannel
 from edge_agent.capture.block_queue import Arrival
@@ -16,6 +17,7 @@ from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, SampleTap, Win
 from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.settings import SignalSettings
+from edge_agent.signal.stream import FloatArray
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ class Engine:
         on_stage: Told how many seconds of computing each run of a stage took: `features`, `encode`, `score`.
         tap: Asked for each channel that begins to be heard, by source, index and native rate; shown its
             samples at 16 kHz.
+        on_frames: Shown every log-mel frame as it is computed: source, channel, number of the first frame, `[k, 128]`.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class Engine:
         clock: Clock,
         on_stage: Callable[[str, float], None] = lambda stage, seconds: None,
         tap: Callable[[str, int, int], SampleTap | None] = lambda source, channel, rate_hz: None,
+        on_frames: Callable[[str, int, int, FloatArray], None] | None = None,
     ) -> None:
         self._analyser = analyser
         self._settings = settings
@@ -138,6 +142,7 @@ class Engine:
         self._clock = clock
         self._on_stage = on_stage
         self._tap = tap
+        self._on_frames = on_frames
         self._rest = Skipped.TAIL
         self._sources = {source_id: _Source(plan) for source_id, plan in sources.items()}
         self._ledgers = {
@@ -255,7 +260,9 @@ class Engine:
             return former
         books = self._ledgers[source_id, plan.index]
         tap = self._tap(source_id, plan.index, source.rate_hz)
-        return _Channel(plan, BookedChannel(self._settings, self._shape, source.rate_hz, books, tap))
+        on_frames = None if self._on_frames is None else partial(self._on_frames, source_id, plan.index)
+        booked = BookedChannel(self._settings, self._shape, source.rate_hz, books, tap, on_frames=on_frames)
+        return _Channel(plan, booked)
 
     def _push(self, source: _Source, block: Block) -> None:
         if source.plan.stamped_by_arrival and source.clock is not None:

@@ -44,6 +44,9 @@ INPUT_FINDINGS = (
 )  # fmt: skip
 """What may be wrong with an input, as in the events."""
 
+SHED_CAUSES = ("behind", "slow_viewer")
+"""Why frames are not shown: the scorer is behind, or a viewer does not fetch them."""
+
 STAGES = ("features", "encode", "score", "store")
 """Stages whose time is measured: log-mel and patches, encoder, detectors, outbox."""
 
@@ -108,6 +111,9 @@ class Metrics:
             buckets=_SCORE_BUCKETS,
             registry=registry,
         )
+        self._frames_shed = counter(
+            "page_frames_shed", "Spectrogram frames that the page was to show and did not, by cause.", "cause"
+        )
         self._input_fault = gauge("input_fault", "1 while a fault of the machine's input lasts.", "machine", "fault")
         self._plant_event = gauge("plant_event", "1 while most machines are odd at once.")
         self._learning_frozen = gauge(
@@ -138,6 +144,8 @@ class Metrics:
         self._disk_size = gauge("state_disk_size_bytes", "Size of the file system of the state directory.")
         self._model = gauge("model_info", "The models in use; always 1.", "name", "version", "sha256")
         self._build = gauge("build_info", "The software; always 1.", "version", "python")
+        for cause in SHED_CAUSES:
+            self._frames_shed.labels(cause)
         self._started = gauge("start_time_seconds", "Wall time at which the agent was started.")
 
     def watch_ledgers(self, read: Callable[[], Iterable[LedgerReading]]) -> None:
@@ -252,6 +260,10 @@ class Metrics:
         """A clip of a scored window is on the disk; its id becomes the exemplar of its bucket."""
         if threshold > 0:
             self._clip_score.labels(machine).observe(score / threshold, exemplar={"clip_id": clip})
+
+    def page_frames_shed(self, cause: str, frames: int) -> None:
+        """Frames of a spectrogram that somebody looks at were not shown: `behind` or `slow_viewer`."""
+        self._frames_shed.labels(_known(cause, SHED_CAUSES)).inc(frames)
 
     def alarm_changed(self, kind: str, event: str) -> None:
         """Something happened to an alarm; both words are those of the alarm events."""

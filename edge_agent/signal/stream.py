@@ -1,7 +1,7 @@
 """From a stream of samples with gaps to patches for the encoder and windows for the detectors."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from edge_agent.signal.logmel import LogMelStream
 from edge_agent.signal.settings import SignalError, SignalSettings
 
 FloatArray = NDArray[np.float32]
+FrameTap = Callable[[int, FloatArray], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,22 @@ class FeatureStream:
 
     A patch is yielded as soon as its last frame is complete, a window as soon as its last sample is; a window's patches
     come before it.
+
+    Args:
+        settings: The signal contract.
+        window_s, hop_s: Length of a window, and from one start to the next.
+        anew_after_s: Longest gap that the windows go on through.
+        on_frames: Shown every frame as it is computed: the number of the first on the stream's grid, and `[k, n_mels]`.
     """
 
-    def __init__(self, settings: SignalSettings, window_s: float, hop_s: float, anew_after_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        settings: SignalSettings,
+        window_s: float,
+        hop_s: float,
+        anew_after_s: float = math.inf,
+        on_frames: FrameTap | None = None,
+    ) -> None:
         self.settings = settings
         self.window_samples = round(window_s * settings.sample_rate_hz)
         self.hop_samples = round(hop_s * settings.sample_rate_hz)
@@ -81,6 +95,7 @@ class FeatureStream:
                 f"hop_s {hop_s} must be above 0 and at most window_s"
             )
         self._anew_after_samples = anew_after_s * settings.sample_rate_hz
+        self._on_frames = on_frames
         self._frames = LogMelStream(settings)
         self._group_samples = settings.patch_hop_frames * settings.hop_samples
         self._groups: list[_Group] = []
@@ -166,7 +181,10 @@ class FeatureStream:
         """Keep the frames of the group under way that no gap touched."""
         if len(log_mel_db) > self._lost_frames:
             first = self._next_group * self.settings.patch_hop_frames
-            self._groups.append(_Group(first + self._lost_frames, log_mel_db[self._lost_frames :]))
+            group = _Group(first + self._lost_frames, log_mel_db[self._lost_frames :])
+            self._groups.append(group)
+            if self._on_frames is not None:
+                self._on_frames(group.first_frame, group.log_mel_db)
 
     def _latest_patch(self) -> Patch | None:
         per_patch = self.settings.patch_frames // self.settings.patch_hop_frames

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final, Protocol, TypeVar
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,7 +20,6 @@ from edge_agent.web.board import Board
 from edge_agent.web.errors import WebError
 from edge_agent.web.gate import COOKIE, LOGIN, Gate, Sessions
 from edge_agent.web.requests import NO_STORE, body_of
-from edge_agent.web.spectrogram import spectrogram_png
 from edge_agent.web.views import (
     GatewayView,
     MachineFacts,
@@ -39,6 +37,7 @@ _STATIC: Final = {
     "page.js": "text/javascript",
     "chart.js": "text/javascript",
     "machine.js": "text/javascript",
+    "spectrogram.js": "text/javascript",
     "dom.js": "text/javascript",
     "login.js": "text/javascript",
     "alarms.js": "text/javascript",
@@ -141,13 +140,6 @@ def page_routes(
             raise WebError(400, "since_s must be a number of seconds") from None
         return _json(_known(lambda: board.history(name, since_s), name))
 
-    def spectrogram(request: Request) -> Response:
-        name = request.path_params["machine"]
-        frames = _known(lambda: board.frames(name), name)
-        if frames is None:
-            raise WebError(404, f"nothing was heard of {name} yet")
-        return Response(spectrogram_png(np.asarray(frames)), media_type="image/png", headers=NO_STORE)
-
     async def live(request: Request) -> Response:
         if watchers.count >= _MAX_WATCHERS:
             raise WebError(503, f"{_MAX_WATCHERS} pages are open already; close one")
@@ -172,7 +164,6 @@ def page_routes(
         Route("/api/live", live),
         Route("/api/machines/{machine}", machine),
         Route("/api/machines/{machine}/history", history),
-        Route("/api/machines/{machine}/spectrogram.png", spectrogram),
     ]
     if sessions is not None:
         routes += _login_routes(sessions)

@@ -29,6 +29,7 @@ from edge_agent.web.clips import ClipPages
 from edge_agent.web.commission import CommissionPages
 from edge_agent.web.frontage import Behind
 from edge_agent.web.gateway import AgentGateway
+from edge_agent.web.live_frames import LiveFrames
 from edge_agent.web.teacher import AgentTeacher
 from edge_agent.web.views import MachineFacts
 
@@ -47,6 +48,7 @@ class AgentParts:
         health: Every part's state.
         ledgers: Every channel's books.
         taps: For listening in.
+        frames: Log-mel frames as they are computed.
         store: Profiles.
         alarms, commander, uplink: Made after the port was taken.
         describe: What a profile says.
@@ -61,6 +63,7 @@ class AgentParts:
     health: Callable[[], HealthReport]
     ledgers: Callable[[], Iterable[LedgerSnapshot]]
     taps: Taps
+    frames: LiveFrames
     store: ProfileStore
     alarms: Callable[[], AlarmDesk]
     commander: Callable[[], Commander]
@@ -93,6 +96,7 @@ def behind(parts: AgentParts) -> Behind:
     return Behind(
         registry=parts.registry,
         health=parts.health,
+        frames=parts.frames,
         gateway=lambda facts: _gateway(parts, facts),
         extensions=extensions if clips is None else (*extensions, clips),
     )

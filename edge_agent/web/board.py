@@ -169,6 +169,12 @@ class Board:
         with self._lock:
             return tuple(reversed(self._machines[machine].windows))
 
+    def place(self, machine: str) -> tuple[str, int] | None:
+        """Source and channel of a machine's last window; None before the first, and for a machine nobody knows."""
+        with self._lock:
+            known = self._machines.get(machine)
+            return None if known is None or known.last is None else (known.last.source, known.last.channel)
+
     def history(self, machine: str, since_s: float = 0.0) -> dict[str, list[float | int | None]]:
         """Columns of the last hours, see `History.columns`.
 

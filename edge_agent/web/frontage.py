@@ -14,6 +14,8 @@ from edge_agent.web.app import Extension, PageParts, create_app
 from edge_agent.web.board import Board
 from edge_agent.web.facts import machine_facts
 from edge_agent.web.gateway import AgentGateway
+from edge_agent.web.live_frames import LiveFrames, Place
+from edge_agent.web.spectrogram import SpectrogramPages
 from edge_agent.web.views import MachineFacts
 from edge_agent.web.watch import BoardLog
 
@@ -25,12 +27,14 @@ class Behind:
     Attributes:
         registry: What /metrics shows.
         health: Every part's state.
+        frames: Log-mel frames as they are computed.
         gateway: What the page asks of the agent; told the machines' facts.
         extensions: Alarms, commissioning, clips.
     """
 
     registry: CollectorRegistry
     health: Callable[[], HealthReport]
+    frames: LiveFrames
     gateway: Callable[[Callable[[], tuple[MachineFacts, ...]]], AgentGateway]
     extensions: tuple[Extension, ...] = ()
 
@@ -55,6 +59,7 @@ class Frontage:
         self.board = Board(tuple(machine.id for machine in settings.machine))
         self._store = store
         self._facts = machine_facts(settings, store)
+        self._places = _places(settings)
         self._log = BoardLog(self.board)
         self._server: HttpServer | None = None
         http = settings.http
@@ -63,7 +68,11 @@ class Frontage:
         app = create_app(
             endpoints(behind.registry, behind.health),
             token=None if http.token_file is None else http.token_file.read(environ).get_secret_value(),
-            page=PageParts(self.board, behind.gateway(lambda: self._facts), behind.extensions),
+            page=PageParts(
+                self.board,
+                behind.gateway(lambda: self._facts),
+                (*behind.extensions, SpectrogramPages(self.board, behind.frames, self._place_of)),
+            ),
         )
         self._server = HttpServer(app, host=http.host, port=http.port)
 
@@ -77,9 +86,18 @@ class Frontage:
         """Other machines, or other profiles, from now on."""
         self.board.knows(tuple(machine.id for machine in settings.machine))
         self._facts = machine_facts(settings, self._store)
+        self._places = _places(settings)
+
+    def _place_of(self, machine: str) -> Place | None:
+        return self._places.get(machine)
 
     def stop(self) -> None:
         """Answer no more."""
         logging.getLogger("edge_agent").removeHandler(self._log)
         if self._server is not None:
             self._server.stop()
+
+
+def _places(settings: AgentSettings) -> dict[str, Place]:
+    """Where each configured machine is heard."""
+    return {channel.machine: (source.id, channel.index) for source in settings.source for channel in source.channel}

@@ -25,6 +25,7 @@ STILL = {
     "edge_agent_outbox_dropped": "neither full nor old; tests/delivery/test_outbox_contract.py",
     "edge_agent_outbox_errors": "a sound disk; tests/delivery/test_sqlite_outbox.py",
     "edge_agent_outbox_files_set_aside": "a sound file; tests/delivery/test_sqlite_outbox.py",
+    "edge_agent_page_frames_shed": "nobody looks at the page; tests/web/test_spectrogram.py",
     "edge_agent_input_finding": "sound inputs; tests/agent/test_reporter.py",
     "edge_agent_commands": "nothing is asked for; tests/end_to_end/test_commands.py",
     "edge_agent_mqtt_refused": "the broker refuses nothing; tests/end_to_end/test_broker_refusals.py",

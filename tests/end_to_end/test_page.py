@@ -37,6 +37,19 @@ def agent(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ag
     assert "Traceback" not in site.log.read_text()
 
 
+@pytest.fixture(scope="module")
+def slow(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """A pump at the pace of time."""
+    directory = tmp_path_factory.mktemp("slow")
+    body = PUMP + source("film", "pump_1", plant.film, 1.0, loop=True)
+    site = make_site_in(directory, plant, body, None)
+    with running(site.config, site.http_port, site.log) as agent:
+        agent.wait_ready()
+        yield agent
+        assert agent.stop() == 0
+    assert "Traceback" not in site.log.read_text()
+
+
 def _last(agent: Agent, machine: str) -> dict[str, object]:
     """The machine's newest window, as the page is told of it."""
     return dict(json.loads(agent.get(f"/api/machines/{machine}")[1])["windows"][0])
@@ -57,12 +70,50 @@ def test_a_machine_is_explained(agent: Agent) -> None:
     with browser_page() as (page, errors):
         page.goto(f"http://127.0.0.1:{agent.http_port}/#/machine/pump_1")
         page.get_by_text("unlike its normal").first.wait_for(timeout=30_000)
-        picture = page.locator("img.spectrogram")
-        assert picture.evaluate("image => image.decode().then(() => image.naturalHeight)") == 128
-        assert "windows" in (page.locator("canvas").get_attribute("aria-label") or "")
+        assert "windows" in (page.locator("canvas.scores").get_attribute("aria-label") or "")
         assert page.locator(".bands li").count() == 8
         assert page.get_by_role("row").count() > 3
         assert errors == []
+
+
+_PIXELS = """canvas => {
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const columns = new Array(canvas.width).fill(0);
+    pixels.forEach((value, at) => { columns[(at >> 2) % canvas.width] += value; });
+    return columns;
+}"""
+
+
+def test_the_spectrogram_moves_within_a_window(slow: Agent) -> None:
+    """At real time a window takes ten seconds; the picture moves at least every two, and only while it is looked at."""
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{slow.http_port}/#/machine/pump_1")
+        page.get_by_text("live", exact=True).last.wait_for(timeout=30_000)
+        picture = page.locator("canvas.spectrogram")
+        shown: list[tuple[list[int], object]] = []
+
+        def moved() -> bool:
+            columns = picture.evaluate(_PIXELS)
+            if not shown or columns != shown[-1][0]:
+                shown.append((columns, _newest(slow, "pump_1")))
+            return any(sum(window == other for _, other in shown) >= 3 for _, window in shown)
+
+        wait_until(moved, 60.0, "three pictures within one window")
+        assert len(set(shown[-1][0][-20:])) > 1, "the newest columns are no sound"
+        page.get_by_role("button", name="Pause the spectrogram").press("Enter")
+        page.get_by_text("still, new at the end").wait_for()
+        still = picture.evaluate(_PIXELS)
+        page.wait_for_timeout(2500)
+        if _newest(slow, "pump_1") == shown[-1][1]:
+            assert picture.evaluate(_PIXELS) == still
+        page.get_by_role("button", name="Go on with the spectrogram").click()
+        page.get_by_text("live", exact=True).last.wait_for(timeout=10_000)
+        assert errors == []
+
+
+def _newest(agent: Agent, machine: str) -> object:
+    windows = json.loads(agent.get(f"/api/machines/{machine}")[1])["windows"]
+    return windows[0]["index"] if windows else None
 
 
 def test_it_is_reached_by_keyboard_alone(agent: Agent) -> None:
@@ -76,7 +127,7 @@ def test_it_is_reached_by_keyboard_alone(agent: Agent) -> None:
             if page.evaluate("document.activeElement.className").startswith("card"):
                 break
         page.keyboard.press("Enter")
-        page.locator("canvas").wait_for()
+        page.locator("canvas.scores").wait_for()
         assert page.evaluate("document.activeElement.id") == "main"
         assert errors == []
 

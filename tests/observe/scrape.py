@@ -55,6 +55,7 @@ def moved() -> CollectorRegistry:
     metrics.alarm_raised("fan-1", "01ALARM")
     metrics.alarm_heard("fan-1", "01ALARM", "01CLIP")
     metrics.clip_kept("fan-1", "01CLIP", score=5.5, threshold=4.0)
+    metrics.page_frames_shed("behind", 32)
     metrics.alarm_changed("anomaly", "raise")
     metrics.alarm_store_failed("save")
     metrics.faults_known("fan-1", ("hum", "dead"))

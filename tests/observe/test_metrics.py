@@ -44,6 +44,8 @@ def test_promtool_has_nothing_to_say() -> None:
         ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.25"}, 0),
         ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.5"}, 1),
         ("clip_score_ratio_sum", {"machine": "fan-1"}, 1.375),
+        ("page_frames_shed_total", {"cause": "behind"}, 32),
+        ("page_frames_shed_total", {"cause": "slow_viewer"}, 0),
         ("alarm_changes_total", {"kind": "anomaly", "event": "raise"}, 1),
         ("alarm_store_failures_total", {"operation": "save"}, 1),
         ("input_fault", {"machine": "fan-1", "fault": "hum"}, 1),

@@ -48,6 +48,33 @@ def test_any_split_gives_the_same_patches_and_windows(cuts: list[int], hop_s: fl
     assert _same(_run(list(np.split(SAMPLES, sorted(cuts))), hop_s=hop_s), whole)
 
 
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.lists(st.integers(0, len(SAMPLES)), max_size=10), lost=st.integers(0, 3 * RATE))
+def test_frames_are_shown_once_as_they_are_computed_and_where_they_lie(cuts: list[int], lost: int) -> None:
+    shown: list[tuple[int, bytes]] = []
+    stream = FeatureStream(
+        SETTINGS,
+        3.0,
+        3.0,
+        on_frames=lambda first, db: shown.extend((first + k, db[k].tobytes()) for k in range(len(db))),
+    )
+    cut = cuts[0] if cuts else 0
+    for part in np.split(SAMPLES[:cut], sorted(each for each in cuts if each < cut)):
+        list(stream.push(part))
+    list(stream.gap(lost))
+    list(stream.push(SAMPLES[cut:]))
+    whole = np.concatenate([SAMPLES[:cut], np.zeros(lost, np.float32), SAMPLES[cut:]])
+    expected = log_mel_db(whole)
+    hop, length = SETTINGS.hop_samples, SETTINGS.n_fft
+    touched = {k for k in range(len(expected)) if lost and k * hop < cut + lost and k * hop + length > cut}
+    numbers = [number for number, _ in shown]
+    assert numbers == sorted(set(numbers))
+    assert not touched & set(numbers)
+    assert len(expected) - len(touched) - len(numbers) < 2 * SETTINGS.patch_hop_frames
+    for number, frame in shown:
+        assert frame == expected[number].tobytes()
+
+
 def test_windows_hold_the_frames_of_the_batch_transform() -> None:
     frames = log_mel_db(SAMPLES)
     patches, windows = _run([SAMPLES], window_s=10.0, hop_s=10.0)

@@ -32,8 +32,10 @@ def window(machine: str = "pump_1", index: int = 0, **changes: object) -> SeenWi
 class Site:
     """A gateway with one machine on one microphone."""
 
-    def __init__(self, token: str | None = None, extensions: tuple[Extension, ...] = ()) -> None:
-        self.board = Board(("pump_1",))
+    def __init__(
+        self, token: str | None = None, extensions: tuple[Extension, ...] = (), board: Board | None = None
+    ) -> None:
+        self.board = Board(("pump_1",)) if board is None else board
         self.health = Health(HealthLimits())
         self.health.register("mic", Kind.SOURCE, now_s=0.0)
         gateway = AgentGateway(
@@ -67,9 +69,11 @@ class Site:
 
 
 @contextmanager
-def open_site(token: str | None = None, extensions: tuple[Extension, ...] = ()) -> Iterator[Site]:
+def open_site(
+    token: str | None = None, extensions: tuple[Extension, ...] = (), board: Board | None = None
+) -> Iterator[Site]:
     """A site that is closed at the end of the block."""
-    site = Site(token, extensions)
+    site = Site(token, extensions, board)
     site.server.start()
     try:
         yield site

@@ -61,16 +61,6 @@ def test_rejected_windows_are_kept_and_say_why(site: Site) -> None:
     assert site.get("/api/machines/pump_1/history")["score"] == [None, 0.5]
 
 
-def test_the_spectrogram_is_a_picture_of_the_last_minute(site: Site) -> None:
-    assert site.ask("/api/machines/pump_1/spectrogram.png")[0] == 404
-    for index in range(8):
-        site.board.window(window(index=index))
-    status, headers, body = site.ask("/api/machines/pump_1/spectrogram.png")
-    assert (status, headers["content-type"]) == (200, "image/png")
-    width, height = (int.from_bytes(body[at : at + 4], "big") for at in (16, 20))
-    assert (width, height) == (6 * 312, 128)
-
-
 @pytest.mark.parametrize(
     "path", ["/api/machines/none", "/api/machines/none/history", "/static/none.js", "/static/..%2fapp.py"]
 )

@@ -1,16 +1,13 @@
 // One machine: what it sounds like now, why, and how that came about.
 import { drawScores, summary } from "./chart.js";
 import { el, get, hertz, number, tag, time } from "./dom.js";
+import { spectrogram } from "./spectrogram.js";
 
 export async function machinePage(main, name, parts) {
   const path = `/api/machines/${encodeURIComponent(name)}`;
   const [about, columns] = await Promise.all([get(path), get(`${path}/history`)]);
   const last = about.windows.find((window) => window.state !== "rejected") || about.windows[0];
-  const canvas = el("canvas", { role: "img", "aria-label": summary(columns) });
-  const shape = el("img", {
-    class: "spectrogram", alt: `Spectrogram of the last minute of ${name}, 0 to 8 kHz, low at the bottom`,
-    src: `${path}/spectrogram.png?of=${last ? last.index : 0}`,
-  });
+  const canvas = el("canvas", { class: "scores", role: "img", "aria-label": summary(columns) });
   main.replaceChildren(...[
     el("h2", {}, name, " ", last && tag(last.state)),
     el("section", { class: "panel", "aria-label": "Now" },
@@ -28,7 +25,7 @@ export async function machinePage(main, name, parts) {
     ...parts,
     el("section", { class: "panel", "aria-label": "Score" }, el("h3", {}, "Score and threshold"), canvas),
     el("div", { class: "two" },
-      el("section", { class: "panel", "aria-label": "Spectrogram" }, el("h3", {}, "The last minute"), last ? shape : "–"),
+      el("section", { class: "panel", "aria-label": "Spectrogram" }, el("h3", {}, "The last minute"), spectrogram(name, path)),
       el("section", { class: "panel", "aria-label": "Explanation" }, el("h3", {}, "What speaks for a fault"), explained(last))),
     windows(about.windows),
   ].filter(Boolean));
