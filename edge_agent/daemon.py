@@ -151,8 +151,7 @@ class Daemon:
         topics = Topics(settings.mqtt.root_topic, settings.agent.site, settings.agent.gateway)
         ulids = UlidFactory(now_ms=lambda: self._clock.wall_ns() // 1_000_000, randomness=os.urandom)
         messages = MessageFactory(topics, ulids)
-        for machine in settings.machine:
-            self._metrics.machine_known(machine.id)
+        self._metrics.machine_known(*(machine.id for machine in settings.machine))
 
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
         self._taps = Taps()
@@ -450,8 +449,7 @@ class Daemon:
         if self._hub is not None:
             self._hub.hears(settings)
         self._alarms.watches(machines.machines, (source.id for source in settings.source))
-        for machine in settings.machine:
-            self._metrics.machine_known(machine.id)
+        self._metrics.machine_known(*(machine.id for machine in settings.machine))
         self._frontage.know(settings)
         self._crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = self._uplink

@@ -202,14 +202,15 @@ class Metrics:
         self._model.clear()
         self._model.labels(name, version, sha256).set(1)
 
-    def machine_known(self, machine: str) -> None:
-        """A machine is configured: its counters exist from now on, at 0."""
-        for state in MACHINE_STATES:
-            self._windows.labels(machine, state)
-        self._alarms.labels(machine)
-        self._clip_score.labels(machine)
-        self.alarm_state(machine, "normal")
-        self.input_findings(machine, ())
+    def machine_known(self, *machines: str) -> None:
+        """Machines are configured: their counters exist from now on, at 0."""
+        for machine in machines:
+            for state in MACHINE_STATES:
+                self._windows.labels(machine, state)
+            self._alarms.labels(machine)
+            self._clip_score.labels(machine)
+            self.alarm_state(machine, "normal")
+            self.input_findings(machine, ())
 
     def window_scored(
         self,
