@@ -109,8 +109,7 @@ class Daemon:
         self._environ = environ
         self._load = load
         self._set_up_log = set_up_log
-        self._stop = threading.Event()
-        self._reload_asked = threading.Event()
+        self._stop, self._reload_asked = threading.Event(), threading.Event()
         self._notice = ""
         self._pinged_s = float("-inf")
         self._clock = SystemClock()

@@ -95,7 +95,7 @@ def read_in_use(state_dir: Path) -> InUse | None:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a state directory that cannot be is told later
         return None
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}; see what is wrong with the disk") from error
