@@ -46,8 +46,9 @@ class BookedChannel:
         if missing > 0:
             self._ledger.lost(first_sample - missing, missing, gap_reason)
         self._ledger.captured(first_sample, len(samples))
-        if np.abs(samples).max() <= MAX_PEAK:  # false for NaN, too
-            self.stream.push(np.ascontiguousarray(samples), first_sample)
+        own = np.ascontiguousarray(samples)
+        if own.max() <= MAX_PEAK and own.min() >= -MAX_PEAK:  # false for NaN, too
+            self.stream.push(own, first_sample)
         else:
             self._ledger.settle(first_sample, len(samples), Skipped.INVALID_SAMPLE)
 
