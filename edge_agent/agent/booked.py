@@ -7,6 +7,7 @@ from edge_agent.capture.ledger import LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, SampleTap, WindowShape
+from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FrameTap
 
@@ -21,6 +22,7 @@ class BookedChannel:
         ledger: The channel's books; they may be older than the stream.
         tap: Shown every sample after resampling.
         on_frames: Shown every log-mel frame as it is computed.
+        transform: The thread's own, shared by its channels.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class BookedChannel:
         tap: SampleTap | None = None,
         *,
         on_frames: FrameTap | None = None,
+        transform: LogMelTransform | None = None,
     ) -> None:
-        self.stream = ChannelStream(settings, shape, rate_hz, tap, on_frames)
+        self.stream = ChannelStream(settings, shape, rate_hz, tap, on_frames=on_frames, transform=transform)
         self._ledger = ledger
 
     def push(self, samples: NDArray[np.float32], first_sample: int, gap_reason: Lost = Lost.GAP) -> None:

@@ -16,6 +16,7 @@ from edge_agent.capture.source import Block
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, SampleTap, WindowShape
 from edge_agent.pipeline.listener import Heard, Listener, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FloatArray
 
@@ -136,6 +137,7 @@ class Engine:
     ) -> None:
         self._analyser = analyser
         self._settings = settings
+        self._transform = LogMelTransform(settings)
         # a longer gap would leave too little of both windows that it touches
         self._shape = replace(shape, anew_after_s=(1.0 - policy.min_coverage) * policy.window_s)
         self._policy = policy
@@ -260,8 +262,15 @@ class Engine:
             return former
         books = self._ledgers[source_id, plan.index]
         tap = self._tap(source_id, plan.index, source.rate_hz)
-        on_frames = None if self._on_frames is None else partial(self._on_frames, source_id, plan.index)
-        booked = BookedChannel(self._settings, self._shape, source.rate_hz, books, tap, on_frames=on_frames)
+        booked = BookedChannel(
+            self._settings,
+            self._shape,
+            source.rate_hz,
+            books,
+            tap,
+            on_frames=None if self._on_frames is None else partial(self._on_frames, source_id, plan.index),
+            transform=self._transform,
+        )
         return _Channel(plan, booked)
 
     def _push(self, source: _Source, block: Block) -> None:

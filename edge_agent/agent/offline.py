@@ -16,8 +16,10 @@ from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.replay import BLOCK_SAMPLES, ChannelChoice, FileSource, StreamSource
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.runtime import MAX_BATCH
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.signal.logmel import LogMelTransform
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class OfflineAnalyser:
         self._channels = channels
         self._block_samples = block_samples
         self._analyser = Analyser(bundle.encoder())
+        self._transform = LogMelTransform(self._settings)
 
     def features(self, log_mel_db: NDArray[np.float32]) -> WindowFeatures:
         """Features of a window that exists as log-mel frames `[frames, 128]` only."""
@@ -149,7 +152,13 @@ class OfflineAnalyser:
 
     def _windows(self, source: FileSource | StreamSource) -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
         channels = [
-            BookedChannel(self._settings, self._shape, source.rate_hz, SampleLedger(source.source_id, index))
+            BookedChannel(
+                self._settings,
+                self._shape,
+                source.rate_hz,
+                SampleLedger(source.source_id, index),
+                transform=self._transform,
+            )
             for index in range(source.channels)
         ]
         index_of = {id(channel.stream): index for index, channel in enumerate(channels)}
@@ -164,7 +173,9 @@ class OfflineAnalyser:
         for block in source.blocks():
             for index, channel in enumerate(channels):
                 channel.push(block.samples[:, index], block.first_sample)
-            yield from finished()
+            # nobody waits for a patch: encoded once a window is whole, or a batch of them is
+            if any(c.stream.closed_windows or len(c.stream.pending_patches) >= MAX_BATCH for c in channels):
+                yield from finished()
         for channel in channels:
             channel.stream.finish()
         yield from finished()

@@ -4,15 +4,12 @@ from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.result import (
     AlarmRef,
     Anomaly,
-    BandContribution,
     BundleRef,
     Candidate,
-    DetectorResult,
     FaultType,
     Identity,
     InputFinding,
     Match,
-    NearestNormal,
     ResultData,
     Trend,
 )
@@ -78,17 +75,24 @@ def fault_type_of(guess: FaultGuess) -> FaultType:
 def anomaly_of(verdict: Verdict, text: str | None = None) -> Anomaly:
     """Score and explanation of a verdict; `text` says it in plain words."""
     nearest = verdict.nearest_normal
-    return Anomaly(
-        score=verdict.score,
-        threshold=verdict.threshold,
-        percentile=verdict.percentile,
-        detectors=tuple(
-            DetectorResult(name=d.name, score=d.score, neg_log10_p=d.neg_log10_p, share=d.share)
-            for d in verdict.detectors
-        ),
-        bands=tuple(BandContribution(centre_hz=b.centre_hz, contribution=b.contribution) for b in verdict.bands),
-        nearest_normal=NearestNormal(recording=nearest.recording, start_s=nearest.start_s, distance=nearest.distance),
-        text=None if text is None else text[:2048],
+    # checked as a whole, not model by model: there are some thirty in each event
+    return Anomaly.model_validate(
+        {
+            "score": verdict.score,
+            "threshold": verdict.threshold,
+            "percentile": verdict.percentile,
+            "detectors": tuple(
+                {"name": d.name, "score": d.score, "neg_log10_p": d.neg_log10_p, "share": d.share}
+                for d in verdict.detectors
+            ),
+            "bands": tuple({"centre_hz": b.centre_hz, "contribution": b.contribution} for b in verdict.bands),
+            "nearest_normal": {
+                "recording": nearest.recording,
+                "start_s": nearest.start_s,
+                "distance": nearest.distance,
+            },
+            "text": None if text is None else text[:2048],
+        }
     )
 
 

@@ -11,7 +11,7 @@ from edge_agent.detection.amid import Hear, Scale, amid_background
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.calibration import PredictiveTail, neighbour_correlation
 from edge_agent.detection.detector import TrainingSet
-from edge_agent.detection.embedding import spread_choice, unit
+from edge_agent.detection.embedding import spread_choice
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
 from edge_agent.detection.held_out import (
@@ -36,6 +36,7 @@ from edge_agent.detection.profile import (
     short_name,
 )
 from edge_agent.detection.states import OperatingState, States, states_of
+from edge_agent.detection.unit import unit
 from edge_agent.inference.manifest import BundleRef
 from edge_agent.signal.level import LevelReading
 

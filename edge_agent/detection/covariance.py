@@ -23,7 +23,19 @@ def aligned(deviations: FloatArray) -> FloatArray:
 
     The median, not the mean: a sound that adds to some bands must not seem to lower all others.
     """
-    return np.asarray(deviations - np.median(deviations, axis=-1, keepdims=True))
+    return np.asarray(deviations - median(deviations)[..., None])
+
+
+def median(values: FloatArray) -> FloatArray:
+    """Median over the last axis, `[..., n]` of finite numbers to `[...]`.
+
+    `numpy.median` gives the same, but spends ten times as long on what cannot occur here.
+    """
+    middle = values.shape[-1] // 2
+    if values.shape[-1] % 2:
+        return np.asarray(np.partition(values, middle, axis=-1)[..., middle])
+    ordered = np.partition(values, (middle - 1, middle), axis=-1)
+    return np.asarray((ordered[..., middle - 1] + ordered[..., middle]) / 2.0)
 
 
 def trimmed_mean(values: FloatArray) -> FloatArray:

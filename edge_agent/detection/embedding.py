@@ -10,6 +10,7 @@ from edge_agent.detection.detector import Assessment, Detector, FloatArray, Trai
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.prior import DetectorPrior
+from edge_agent.detection.unit import unit
 
 MAX_BANK = 128
 DENSITY_NEIGHBOURS = 4
@@ -60,7 +61,7 @@ class EmbeddingDetector(Detector):
                 f"embeddings have {window.embeddings.shape[1]} values, the profile {self._rows.shape[1]}; "
                 "the profile belongs to another bundle: commission the machine again"
             )
-        distances = np.maximum(0.0, 1.0 - unit(window.embeddings) @ self._rows.T) / self.density
+        distances = np.maximum(0.0, 1.0 - window.unit_embeddings @ self._rows.T) / self.density
         return Assessment(float(distances.min(axis=1).mean(dtype=np.float64)))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -75,14 +76,6 @@ class EmbeddingDetector(Detector):
         if bank.dtype != np.int8 or not 1 <= len(bank) <= MAX_BANK or density.min() <= 0:
             raise DetectionError(f"profile: embedding bank {bank.dtype} {bank.shape} is not one; commission again")
         return cls(bank, density)
-
-
-def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to length one; a row of zeros stays."""
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = rows / np.where(largest > 0, largest, 1.0)  # first, lest the squares of huge values overflow
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(norms > 0, norms, 1.0), dtype=np.float32)
 
 
 def spread_choice(rows: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.embedding import unit
 from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.unit import unit
 
 FloatArray = NDArray[np.float32]
 

@@ -2,15 +2,19 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.unit import unit
 from edge_agent.signal.level import LevelReading
 
 FloatArray = NDArray[np.float32]
+_T = TypeVar("_T")
 
 BANDS = 128
 STATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -32,6 +36,7 @@ class WindowFeatures:
     embeddings: FloatArray
     logits: FloatArray
     reconstruction_error: float | None = None
+    _measured: dict[Callable[[FloatArray], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no detector could score."""
@@ -53,6 +58,21 @@ class WindowFeatures:
     def frames(self) -> int:
         """Number of valid frames."""
         return len(self.log_mel_db)
+
+    @property
+    def unit_embeddings(self) -> FloatArray:
+        """`[patches, size]`, each row scaled to length one; computed once."""
+        return self._once(unit, self.embeddings)
+
+    def measured(self, statistic: Callable[[FloatArray], _T]) -> _T:
+        """What a function makes of the frames; several detectors look at the same, it is computed once."""
+        return self._once(statistic, self.log_mel_db)
+
+    def _once(self, function: Callable[[FloatArray], _T], values: FloatArray) -> _T:
+        if function not in self._measured:
+            self._measured[function] = function(values)
+        found: _T = self._measured[function]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.detection import statistics
+from edge_agent.detection.covariance import median
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import HealthCode, HealthFinding
 from edge_agent.signal.level import LevelReading
@@ -82,7 +83,7 @@ def dead_input(window: WindowFeatures, level: LevelReading | None) -> HealthFind
     if level is not None and level.repeated_fraction >= FROZEN_REPEATS:
         message = f"{level.repeated_fraction:.0%} of samples repeat the one before; the device is frozen, restart it"
         return HealthFinding(HealthCode.FROZEN, True, message)
-    if window.frames and float(statistics.spectrum(window.log_mel_db).mean()) <= DEAD_LEVEL_DB:
+    if window.frames and float(window.measured(statistics.spectrum).mean()) <= DEAD_LEVEL_DB:
         return HealthFinding(HealthCode.DEAD, True, "silence; check microphone, cable and channel")
     return None
 
@@ -94,7 +95,7 @@ def check_input(
     dead = dead_input(window, level)
     if dead is not None:
         return (dead,)
-    spectrum = statistics.spectrum(window.log_mel_db)
+    spectrum = window.measured(statistics.spectrum)
     findings = [_too_quiet(spectrum, baseline)]
     if level is not None:
         findings += [_clipped(level, baseline), _dc_offset(level, baseline), _frozen_bits(level, baseline)]
@@ -115,7 +116,7 @@ def level_db(spectrum_db: FloatArray) -> float:
 
 def bass_db(spectrum_db: FloatArray) -> FloatArray:
     """Levels of the lowest bands, `[12]`, over the median of those from 0.5 to 4 kHz."""
-    return np.asarray(spectrum_db[:_BASS_BANDS] - np.median(spectrum_db[_MIDDLE]))
+    return np.asarray(spectrum_db[:_BASS_BANDS] - median(spectrum_db[_MIDDLE]))
 
 
 def _too_quiet(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.calibration import PredictiveTail
 from edge_agent.detection.detector import TrainingSet, require
-from edge_agent.detection.embedding import spread_choice, unit
+from edge_agent.detection.embedding import spread_choice
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.held_out import folds
+from edge_agent.detection.unit import unit
 from edge_agent.detection.verdict import NearestNormal
 
 FloatArray = NDArray[np.float32]
@@ -33,6 +34,28 @@ _SMALLEST_DISTANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Named:
+    """Rows of the bank whose recording has a name, those of one recording side by side.
+
+    Attributes:
+        rows: `[n]`, places in the bank.
+        places: `[recordings]`, the place of each recording among the names.
+        firsts: `[recordings]`, where the rows of each begin.
+    """
+
+    rows: NDArray[np.int64]
+    places: NDArray[np.int32]
+    firsts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, recordings: NDArray[np.int32]) -> Self:
+        named = np.flatnonzero(recordings != UNNAMED)
+        rows = named[np.argsort(recordings[named], kind="stable")]
+        places, firsts = np.unique(recordings[rows], return_index=True)
+        return cls(rows, places, firsts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
     """A bank of the encoder's embeddings of normal patches, and how far other normal sound lies from it.
 
@@ -50,6 +73,13 @@ class Likeness:
     starts_s: FloatArray
     logit_peaks: FloatArray
     limit: float
+    _units: FloatArray = field(init=False, repr=False)
+    _named: "_Named" = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """What every window would need anew."""
+        object.__setattr__(self, "_units", unit(self.bank.astype(np.float32)))
+        object.__setattr__(self, "_named", _Named.of(self.recordings))
 
     @classmethod
     def fit(cls, training: TrainingSet, places: NDArray[np.int64], starts_s: Sequence[float]) -> Self | None:
@@ -109,20 +139,22 @@ class Likeness:
             embeddings: `[patches, size]`.
             names: The profile's names of recordings.
         """
-        named = np.flatnonzero(self.recordings != UNNAMED)
-        if not embeddings.size or embeddings.shape[1] != self.bank.shape[1] or not len(named):
+        return self.nearest_of_units(unit(embeddings), names) if embeddings.size else None
+
+    def nearest_of_units(self, rows: FloatArray, names: Sequence[str]) -> NearestNormal | None:
+        """As `nearest`, of embeddings of length one."""
+        named = self._named
+        if not rows.size or rows.shape[1] != self.bank.shape[1] or not len(named.rows):
             return None
-        cosines = self._cosines(embeddings)[:, named]
-        owners = self.recordings[named]
-        places = np.unique(owners)
-        means = [float(cosines[:, owners == place].max(axis=1).mean(dtype=np.float64)) for place in places]
+        cosines = np.ascontiguousarray((rows @ self._units.T).T[named.rows])  # [rows of the bank, patches]
+        means = np.maximum.reduceat(cosines, named.firsts, axis=0).mean(axis=1, dtype=np.float64)
         best = int(np.argmax(means))
-        own = np.flatnonzero(owners == places[best])
-        start_s = float(self.starts_s[named[own[int(cosines[:, own].max(axis=0).argmax())]]])
+        own = slice(named.firsts[best], named.firsts[best + 1] if best + 1 < len(named.firsts) else None)
+        start_s = float(self.starts_s[named.rows[own][int(cosines[own].max(axis=1).argmax())]])
         return NearestNormal(
-            recording=names[int(places[best])],
+            recording=names[int(named.places[best])],
             start_s=None if start_s == UNKNOWN_START else start_s,
-            distance=max(0.0, 1.0 - means[best]),
+            distance=max(0.0, 1.0 - float(means[best])),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -160,7 +192,7 @@ class Likeness:
         return cls(bank, recordings.astype(np.int32), starts_s.astype(np.float32), peaks.astype(np.float32), limit)
 
     def _cosines(self, embeddings: FloatArray) -> FloatArray:
-        return np.asarray(unit(embeddings) @ unit(self.bank.astype(np.float32)).T)
+        return np.asarray(unit(embeddings) @ self._units.T)
 
 
 def _held_out(rows: FloatArray, owners: NDArray[np.int64], recordings: NDArray[np.int64]) -> NDArray[np.float64]:

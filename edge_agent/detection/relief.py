@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_agent.detection import statistics
 from edge_agent.detection.detector import FloatArray, TrainingSet
-from edge_agent.detection.features import BANDS
+from edge_agent.detection.features import BANDS, WindowFeatures
 from edge_agent.detection.floor import FloorDetector
 from edge_agent.detection.gaussian import GaussianDetector
 
@@ -19,6 +19,11 @@ class ReliefDetector(GaussianDetector):
     min_frames: ClassVar[int] = FloorDetector.min_frames
     aligns_level: ClassVar[bool] = False
     statistic = staticmethod(statistics.relief)
+
+    @classmethod
+    def measure(cls, window: WindowFeatures) -> FloatArray:
+        """From the floor, which another detector looks at too."""
+        return statistics.relief_of(window.measured(statistics.floor))
 
     @classmethod
     def relevance(cls, training: TrainingSet) -> float:

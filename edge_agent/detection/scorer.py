@@ -53,7 +53,7 @@ class MachineScorer:
             raise DetectionError("a window without valid frames cannot be scored; skip it")
         profile = self.profile
         parts = parts_of(profile.members, window)
-        spectrum_db = statistics.shape(window.log_mel_db)
+        spectrum_db = statistics.shape_of(window.measured(statistics.spectrum))
         state = _nearest(self._states_db, spectrum_db)
         operating = profile.states[state]
         score = -(operating.tail or profile.fused_tail).log10_tail(fuse(parts))
@@ -84,7 +84,7 @@ class MachineScorer:
         """By the encoder's ear; by the spectrum where it has none."""
         profile = self.profile
         if profile.likeness is not None:
-            found = profile.likeness.nearest(window.embeddings, profile.clips)
+            found = profile.likeness.nearest_of_units(window.unit_embeddings, profile.clips)
             if found is not None:
                 return found
         row = _nearest(self._exemplars_db, spectrum_db)

@@ -4,6 +4,8 @@ Spectra are in dB, where a gain is a constant added to all bands: detectors take
 machine's own. The other statistics look at differences in dB only.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,8 +60,12 @@ def spectrum(log_mel_db: NDArray[np.float32]) -> FloatArray:
 
 def shape(log_mel_db: NDArray[np.float32]) -> FloatArray:
     """Mean spectrum less its level, `[128]`, dB; sums to zero."""
-    mean = spectrum(log_mel_db)
-    return np.asarray(mean - mean.mean())
+    return shape_of(spectrum(log_mel_db))
+
+
+def shape_of(spectrum_db: FloatArray) -> FloatArray:
+    """The shape of a window whose mean `spectrum` is known."""
+    return np.asarray(spectrum_db - spectrum_db.mean())
 
 
 def floor(log_mel_db: NDArray[np.float32]) -> FloatArray:
@@ -95,7 +101,17 @@ def relief(log_mel_db: NDArray[np.float32]) -> FloatArray:
     Returns:
         `[64]`, dB, of the upper half of the bands.
     """
-    return np.asarray(floor(log_mel_db) @ _RELIEF)
+    return relief_of(floor(log_mel_db))
+
+
+def relief_of(floor_db: FloatArray) -> FloatArray:
+    """The relief of a window whose `floor` is known."""
+    return np.asarray(floor_db @ _RELIEF)
+
+
+def coarse(log_mel_db: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of groups of neighbouring bands, `[frames, 128]` to `[frames, 16]`, dB."""
+    return np.asarray(log_mel_db @ _COARSE)
 
 
 def texture(log_mel_db: NDArray[np.float32]) -> FloatArray:
@@ -110,8 +126,12 @@ def texture(log_mel_db: NDArray[np.float32]) -> FloatArray:
     Returns:
         `[16]`, natural logarithm of dB per frame.
     """
-    coarse = log_mel_db @ _COARSE
-    flux = np.abs(np.diff(coarse, axis=0)).mean(axis=0, dtype=np.float64)
+    return texture_of(coarse(log_mel_db))
+
+
+def texture_of(coarse_db: NDArray[np.float32]) -> FloatArray:
+    """The texture of a window whose `coarse` bands are known."""
+    flux = np.abs(np.diff(coarse_db, axis=0)).mean(axis=0, dtype=np.float64)
     return np.asarray(np.log(flux + _SMALLEST_FLUX_DB))
 
 
@@ -128,9 +148,14 @@ def transient(log_mel_db: NDArray[np.float32]) -> FloatArray:
     Returns:
         `[4 * 16]`, dB, one spectrum of 16 bands per r.
     """
-    coarse = np.ascontiguousarray((log_mel_db @ _COARSE).T)
-    coarse.sort(axis=1)
-    pooled = coarse[:, ::-1].astype(np.float64) @ _rank_weights(coarse.shape[1])
+    return transient_of(coarse(log_mel_db))
+
+
+def transient_of(coarse_db: NDArray[np.float32]) -> FloatArray:
+    """The transient spectra of a window whose `coarse` bands are known."""
+    ranked = np.ascontiguousarray(coarse_db.T)
+    ranked.sort(axis=1)
+    pooled = ranked[:, ::-1].astype(np.float64) @ _rank_weights(ranked.shape[1])
     return np.asarray(pooled.T.reshape(-1))
 
 
@@ -142,15 +167,18 @@ def impulsiveness_db(log_mel_db: NDArray[np.float32]) -> float:
     Args:
         log_mel_db: `[frames, 128]`, dB.
     """
-    median, high = np.quantile(log_mel_db @ _COARSE, [0.5, 0.95], axis=0)
+    median, high = np.quantile(coarse(log_mel_db), [0.5, 0.95], axis=0)
     return float((high - median).mean())
 
 
+@lru_cache(maxsize=8)
 def _rank_weights(frames: int) -> FloatArray:
-    """`[frames, len(RANK_DECAYS)]`, each column sums to one."""
+    """`[frames, len(RANK_DECAYS)]`, each column sums to one. Read-only: windows of one length share it."""
     ranks = np.arange(frames, dtype=np.float64)[:, None]
     weights = np.asarray(RANK_DECAYS)[None, :] ** ranks
-    return np.asarray(weights / weights.sum(axis=0))
+    shares = np.asarray(weights / weights.sum(axis=0))
+    shares.flags.writeable = False
+    return shares
 
 
 def coarse_means(values: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from edge_agent.detection import statistics
 from edge_agent.detection.detector import FloatArray
+from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.gaussian import GaussianDetector
 
 
@@ -16,6 +17,11 @@ class TextureDetector(GaussianDetector):
     aligns_level: ClassVar[bool] = False
     usual_scatter: ClassVar[float] = 0.15
     statistic = staticmethod(statistics.texture)
+
+    @classmethod
+    def measure(cls, window: WindowFeatures) -> FloatArray:
+        """From the coarse bands, which another detector looks at too."""
+        return statistics.texture_of(window.measured(statistics.coarse))
 
     @staticmethod
     def kept_dimensions(kept: FloatArray) -> FloatArray:

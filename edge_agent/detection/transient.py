@@ -6,6 +6,7 @@ import numpy as np
 
 from edge_agent.detection import statistics
 from edge_agent.detection.detector import FloatArray, TrainingSet
+from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.gaussian import GaussianDetector
 
 STEADY_DB = 4.0
@@ -20,6 +21,11 @@ class TransientDetector(GaussianDetector):
     min_frames: ClassVar[int] = 8
     usual_scatter: ClassVar[float] = 2.5
     statistic = staticmethod(statistics.transient)
+
+    @classmethod
+    def measure(cls, window: WindowFeatures) -> FloatArray:
+        """From the coarse bands, which another detector looks at too."""
+        return statistics.transient_of(window.measured(statistics.coarse))
 
     @classmethod
     def relevance(cls, training: TrainingSet) -> float:

@@ -12,6 +12,7 @@ from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.inference.errors import BundleError
 from edge_agent.signal.level import InputMeter, LevelReading
+from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.resample import StreamResampler, rescale_position
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FeatureStream, FrameTap, Patch, Window, patches_of_log_mel
@@ -81,6 +82,7 @@ class ChannelStream:
         rate_hz: Native rate.
         tap: Shown every sample after resampling.
         on_frames: Shown every log-mel frame as it is computed, see `FeatureStream`.
+        transform: The thread's own, shared by its channels.
     """
 
     def __init__(
@@ -89,13 +91,17 @@ class ChannelStream:
         shape: WindowShape,
         rate_hz: int,
         tap: SampleTap | None = None,
+        *,
         on_frames: FrameTap | None = None,
+        transform: LogMelTransform | None = None,
     ) -> None:
         self.rate_hz = rate_hz
         self.settings = settings
         self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
         self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
-        self._features = FeatureStream(settings, shape.window_s, shape.hop_s, shape.anew_after_s, on_frames)
+        self._features = FeatureStream(
+            settings, shape.window_s, shape.hop_s, shape.anew_after_s, on_frames=on_frames, transform=transform
+        )
         self._tap = tap
         self._position = 0
         self._encoded: dict[int, Encoded] = {}

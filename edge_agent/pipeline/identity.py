@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.embedding import unit
+from edge_agent.detection.unit import unit
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.errors import BundleError
@@ -143,7 +143,8 @@ class Identifier:
         group = int(by_group.argmax())
         inside = np.where(self._groups == group, probabilities, -1.0)
         best = int(inside.argmax())
-        order = [best, *(int(i) for i in np.argsort(-probabilities, kind="stable") if i != best)][:TOP]
+        likeliest = np.argsort(-probabilities, kind="stable")[:TOP].tolist()
+        order = [best, *(i for i in likeliest if i != best)][:TOP]
         top = tuple(Candidate(self._labels[i], float(probabilities[i])) for i in order)
         confidence = min(1.0, float(by_group[group]))
         known = confidence >= self._calibration.min_confidence and self._was_heard(group, embeddings)

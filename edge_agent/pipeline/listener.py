@@ -93,21 +93,22 @@ class MachineListener:
         self._identifier = identifier
         self._profile = profile
         self._matcher = matcher or Matcher({})
-        self._labels = labels
         self._faults = faults
         self._scorer: MachineScorer | None = None
         self._budget: AlarmBudget | None = None
         if profile is not None:
             self._scorer = MachineScorer(profile, prior_of(profile.machine_type))
             self._budget = profile.budget
+        self._watch: MismatchWatch | None = None
+        if profile is not None:
+            self._watch = MismatchWatch(machine_id, profile.machine_type, self._matcher, labels)
         self.forget()
 
     def forget(self) -> None:
         """What comes next is another recording: alarm counting starts anew."""
         self._alarm = AlarmMachine(self._budget) if self._scorer is not None and self._budget is not None else None
-        self._watch: MismatchWatch | None = None
-        if self._profile is not None:
-            self._watch = MismatchWatch(self.machine_id, self._profile.machine_type, self._matcher, self._labels)
+        if self._watch is not None:
+            self._watch.forget()
 
     def resume(self, episode: Episode) -> None:
         """Go on with an alarm that was on when the agent ended."""
@@ -128,7 +129,7 @@ class MachineListener:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
         features = window.features
         identity = self._identifier.identify(features.logits, features.embeddings)
-        distances = self._matcher.distances(features.embeddings)
+        distances = self._matcher.distances_of_units(features.unit_embeddings)
         match = self._matcher.match(distances)
         if self._scorer is None or self._alarm is None or self._profile is None:
             return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None, match)

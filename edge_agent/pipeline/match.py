@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.embedding import unit
 from edge_agent.detection.likeness import Likeness
+from edge_agent.detection.unit import unit
 from edge_agent.pipeline.identity import UNKNOWN
 
 TEMPERATURE = 0.045
@@ -55,9 +55,9 @@ class _Banks:
         first_rows = np.cumsum([0, *(len(bank) for bank in banks[:-1])])
         return cls(tuple(machines), first_rows, np.ascontiguousarray(np.concatenate(banks).T))
 
-    def distances(self, embeddings: NDArray[np.float32]) -> dict[str, float]:
-        """As `Likeness.distance` of each machine."""
-        nearest = np.maximum.reduceat(unit(embeddings) @ self.rows, self.first_rows, axis=1)
+    def distances(self, units: NDArray[np.float32]) -> dict[str, float]:
+        """As `Likeness.distance` of each machine, of embeddings of length one."""
+        nearest = np.maximum.reduceat(units @ self.rows, self.first_rows, axis=1)
         distances: list[float] = (1.0 - nearest.mean(axis=0, dtype=np.float64)).tolist()
         return dict(zip(self.machines, distances, strict=True))
 
@@ -93,8 +93,12 @@ class Matcher:
         Args:
             embeddings: `[patches, size]`.
         """
-        banks = self._banks.get(embeddings.shape[1]) if embeddings.size else None
-        return {} if banks is None else banks.distances(embeddings)
+        return self.distances_of_units(unit(embeddings)) if embeddings.size else {}
+
+    def distances_of_units(self, rows: NDArray[np.float32]) -> dict[str, float]:
+        """As `distances`, of embeddings of length one."""
+        banks = self._banks.get(rows.shape[1]) if rows.size else None
+        return {} if banks is None else banks.distances(rows)
 
     def match(self, distances: Mapping[str, float]) -> Match | None:
         """The answer to a window's distances; None where there are none."""

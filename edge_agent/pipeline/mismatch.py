@@ -41,6 +41,11 @@ class MismatchWatch:
         self._places = {label.machine_id: place for place, label in enumerate(labels)}
         self._types = {label.machine_id: label.machine_type for label in labels}
         self._recent: deque[HealthFinding | None] = deque(maxlen=RAISE_WITHIN)
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes next is another recording."""
+        self._recent.clear()
         self._others_in_a_row = 0
         self._finding: HealthFinding | None = None
 

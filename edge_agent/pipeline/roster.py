@@ -107,7 +107,7 @@ class _Router:
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         identity = self._identifier.identify(window.features.logits, window.features.embeddings)
-        match = self._matcher.match(self._matcher.distances(window.features.embeddings))
+        match = self._matcher.match(self._matcher.distances_of_units(window.features.unit_embeddings))
         if match is not None:
             label = match.machine
         else:

@@ -55,7 +55,7 @@ class InputMeter:
         self.skip(0)
 
     def skip(self, position: int) -> None:
-        """Continue at native sample `position` after a gap: chunks that the gap cut, and those before it, are dropped."""
+        """Continue at native sample `position` after a gap: chunks before it, or cut by it, are dropped."""
         self._first_chunk = self._stop_chunk = -(-position // self.chunk_samples)
         self._discard = self._first_chunk * self.chunk_samples - position
         self._filled = 0

@@ -19,7 +19,7 @@ class LogMelTransform:
 
     A group always has the same size, and a row of the FFT and of the matrix product never depends on the other rows, so
     the bits of a frame depend on its samples and on its place in the group alone, not on how the samples arrived.
-    Buffers are reused: one instance belongs to one thread.
+    Buffers are reused: one instance belongs to one thread, and may serve all channels of it.
     """
 
     def __init__(self, settings: SignalSettings) -> None:
@@ -78,11 +78,15 @@ class LogMelStream:
     """Samples in, in any split; groups of frames out, always the same ones.
 
     Frame k covers samples `[k * hop, k * hop + n_fft)` counted from the last `reset`.
+
+    Args:
+        settings: The signal contract.
+        transform: The thread's own, shared by its streams; half a megabyte for each stream that brings its own.
     """
 
-    def __init__(self, settings: SignalSettings) -> None:
+    def __init__(self, settings: SignalSettings, transform: LogMelTransform | None = None) -> None:
         self.settings = settings
-        self._transform = LogMelTransform(settings)
+        self._transform = transform or LogMelTransform(settings)
         self._step = settings.patch_hop_frames * settings.hop_samples
         self._buffer = np.zeros(self._transform.group_samples + self._step, np.float32)
         self._filled = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.signal.logmel import LogMelStream
+from edge_agent.signal.logmel import LogMelStream, LogMelTransform
 from edge_agent.signal.settings import SignalError, SignalSettings
 
 FloatArray = NDArray[np.float32]
@@ -83,7 +83,9 @@ class FeatureStream:
         window_s: float,
         hop_s: float,
         anew_after_s: float = math.inf,
+        *,
         on_frames: FrameTap | None = None,
+        transform: LogMelTransform | None = None,
     ) -> None:
         self.settings = settings
         self.window_samples = round(window_s * settings.sample_rate_hz)
@@ -96,7 +98,7 @@ class FeatureStream:
             )
         self._anew_after_samples = anew_after_s * settings.sample_rate_hz
         self._on_frames = on_frames
-        self._frames = LogMelStream(settings)
+        self._frames = LogMelStream(settings, transform)
         self._group_samples = settings.patch_hop_frames * settings.hop_samples
         self._groups: list[_Group] = []
         self._gaps: list[range] = []

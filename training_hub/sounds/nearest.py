@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from edge_agent.detection.embedding import unit
 from edge_agent.detection.features import WindowFeatures
+from edge_agent.detection.unit import unit
 from edge_agent.pipeline.identity import mean_direction
 from training_hub.catalogue.tables import Clip, Machine
 
