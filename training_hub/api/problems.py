@@ -29,6 +29,7 @@ _MEANING = {
     413: "The file is too large",
     415: "The file is of no format that is taken",
     416: "The range lies outside the file",
+    422: "What was sent is well formed, and refused for what it is",
     429: "Too often; `Retry-After` says when again",
     503: "The database, the store or a model is away for now",
 }

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
     from training_hub.rollout.ceremony import Approval
+    from training_hub.rollout.client import HubClient
 
 NAME = "publish"
 HELP = "sign what gateways may run: keys, root, approvals (on your own machine, never on the hub)"
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", type=Path, action="append", required=True, metavar="FILE", help="an approver's key; repeatable"
     )
     _passphrase(init)
+
+    add = kinds.add_parser("add", help="give the hub a bundle that was made elsewhere, as a draft")
+    _hub(add)
+    add.add_argument("directory", type=Path, metavar="DIR", help="the bundle")
 
     approve = kinds.add_parser("approve", help="look into a bundle and sign it")
     _hub(approve)
@@ -84,6 +89,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.what == "status":
             print(hub.status())
             return 0
+        if arguments.what == "add":
+            return _add(hub, arguments.directory)
         from training_hub.rollout import ceremony  # noqa: PLC0415
 
         if arguments.what == "init":
@@ -115,6 +122,15 @@ def _run(arguments: argparse.Namespace) -> int:
                 online=arguments.online,
             )
             _write_root(arguments.out, ceremony.rotate(hub, _signers(arguments.root_key, arguments), rotation))
+    return 0
+
+
+def _add(hub: "HubClient", directory: Path) -> int:
+    from edge_agent.inference.archive import pack_bundle  # noqa: PLC0415
+    from edge_agent.inference.bundle import load_bundle  # noqa: PLC0415
+
+    added = hub.add_bundle(pack_bundle(load_bundle(directory)))
+    print(f"{added.id} {added.name} {added.version} {added.state}")
     return 0
 
 

@@ -59,7 +59,7 @@ class Candidate(_Loose):
     version: str
     sha256: str
     state: str
-    gate: str
+    gate: str = "none"
 
 
 def key_of(told: dict[str, Any]) -> Key:
@@ -119,6 +119,11 @@ class HubClient:
     def archive(self, bundle_id: str) -> bytes:
         """Its archive."""
         return self._ask("GET", f"/tuf/candidates/{bundle_id}/archive").content
+
+    def add_bundle(self, archive: bytes) -> Candidate:
+        """Give the hub a bundle that was made elsewhere."""
+        answer = self._ask("POST", "/bundles", content=archive, headers={"Content-Type": "application/x-tar"})
+        return self._model(Candidate, answer)
 
     def install(self, root: bytes, targets: bytes) -> None:
         """Give the hub its first root."""

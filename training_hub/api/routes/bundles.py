@@ -1,12 +1,20 @@
 """`/bundles`: the models that exist."""
 
+import os
+import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
-from training_hub.api.access import Parts, Viewer
+from edge_agent.delivery.ulid import UlidFactory
+from edge_agent.inference.archive import MAX_ARCHIVE_BYTES
+from training_hub.accounts.principal import Person
+from training_hub.api.access import Address, Engineer, Parts, Viewer
+from training_hub.api.deeds import deed_of
 from training_hub.api.problems import problems
 from training_hub.api.ranges import file_response
+from training_hub.api.refusals import refused
 from training_hub.api.views.fleet import BundleDetail, BundlePageView, BundleView
 from training_hub.api.words import After, Limit, UlidPath
 from training_hub.catalogue.errors import NotThereError
@@ -14,7 +22,9 @@ from training_hub.catalogue.model_in_use import model_in_use
 from training_hub.catalogue.tables import Bundle
 from training_hub.catalogue.timelines import list_bundles
 from training_hub.parts import HubParts
+from training_hub.rollout.adding import ARCHIVE_TYPE, add_bundle, inspect_archive
 from training_hub.sounds.shelf import look_into
+from training_hub.sounds.upload import spooled
 
 router = APIRouter(prefix="/bundles", tags=["bundles"], responses=problems(404))
 
@@ -36,6 +46,38 @@ def bundles(
         current = model_in_use(session)
     in_use = None if current is None else current.id
     return BundlePageView(bundles=[BundleView.of(row, in_use) for row in page.rows], next=page.next)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Add a bundle",
+    responses=problems(409, 413, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {ARCHIVE_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def add(request: Request, parts: Parts, person: Engineer, address: Address) -> BundleView:
+    """Take a bundle that was made elsewhere (a plain `.tar`) as a draft; an approver looks at it before gateways do."""
+    scratch = parts.state_dir / "scratch"
+    async with spooled(request.stream(), name="bundle", directory=scratch, max_bytes=MAX_ARCHIVE_BYTES) as upload:
+        return await run_in_threadpool(_take, parts, upload.path.read_bytes(), person, address)
+
+
+def _take(parts: HubParts, archive: bytes, person: Person, address: str) -> BundleView:
+    new_id = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+    with refused():
+        ref, card = inspect_archive(archive, name="the archive")
+        with parts.database.transaction() as session:
+            row = add_bundle(
+                session, parts.objects, archive, ref, card, bundle_id=new_id(), deed=deed_of(person, address)
+            )
+            session.flush()
+            current = model_in_use(session)
+            return BundleView.of(row, None if current is None else current.id)
 
 
 @router.get("/{id}", summary="All of a bundle")
