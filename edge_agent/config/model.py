@@ -20,13 +20,11 @@ class ModelSection(Section):
     )
 
     def resolve_bundle(self, state_dir: Path) -> Path:
-        """Directory of the bundle in use: a path as it stands; what came from the hub for it; the configured one.
+        """Directory of the bundle in use: what came from the hub in place of the configured one, or that itself.
 
         Raises:
             BundleError: What is in use cannot be read.
         """
-        if "/" in self.bundle:
-            return Path(self.bundle)
         in_use = read_in_use(state_dir)
         if in_use is not None and in_use.configured == self.bundle:
             return bundle_dir(state_dir, in_use.active.bundle.sha256)

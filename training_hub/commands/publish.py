@@ -71,17 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
-    from training_hub.rollout.errors import RolloutError  # noqa: PLC0415  # `--help` must stay quick
-
-    try:
-        return _run(arguments)
-    except RolloutError as error:
-        print(f"training-hub: {error}", file=sys.stderr)
-        return 1
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from training_hub.rollout.client import HubClient  # noqa: PLC0415
+    from training_hub.rollout.client import HubClient  # noqa: PLC0415  # `--help` must stay quick
 
     if arguments.what == "key":
         return _key(arguments)

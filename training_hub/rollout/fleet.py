@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from training_hub.catalogue.tables import AuditEntry, Gateway, Rollout, RolloutGateway, RolloutStep
+from training_hub.catalogue.audit import record
+from training_hub.catalogue.tables import Gateway, Rollout, RolloutGateway, RolloutStep
 from training_hub.rollout.errors import MissingError, RolloutError
 from training_hub.rollout.limits import Limits
 from training_hub.rollout.machine import UNDER_WAY, Member, RolloutState, Stage, Step, decide
@@ -104,15 +105,13 @@ def take(session: Session, rollout: Rollout, step: Step, *, by: str, now: dateti
     rollout.stage, rollout.percentage, rollout.why = step.stage.value, step.percentage, step.why
     rollout.changed_at = now
     note(session, rollout, by=by, why=step.why, now=now)
-    session.add(
-        AuditEntry(
-            at=now,
-            actor=by,
-            action=f"rollout.{step.stage.value}",
-            subject=f"rollout:{rollout.id}",
-            detail={"from": former, "percentage": step.percentage, "why": step.why},
-            address=address,
-        )
+    record(
+        session,
+        by,
+        f"rollout.{step.stage.value}",
+        f"rollout:{rollout.id}",
+        {"from": former, "percentage": step.percentage, "why": step.why},
+        address,
     )
 
 

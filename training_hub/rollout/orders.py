@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from training_hub.catalogue.tables import AuditEntry, Bundle, Gateway, Rollout
+from training_hub.catalogue.audit import record
+from training_hub.catalogue.tables import Bundle, Gateway, Rollout
 from training_hub.rollout import fleet
 from training_hub.rollout.errors import MissingError, RolloutError
 from training_hub.rollout.limits import Limits
@@ -130,13 +131,5 @@ def _enter(session: Session, rollout: Rollout, step: Step, order: Order) -> None
 
 def audit(session: Session, order: Order, action: str, subject: str, **detail: object) -> None:
     """What was done, in the transaction in which it was."""
-    session.add(
-        AuditEntry(
-            at=order.now,
-            actor=order.by,
-            action=action,
-            subject=subject,
-            detail={"why": order.why, **detail} if order.why else dict(detail),
-            address=order.address,
-        )
-    )
+    told = {"why": order.why, **detail} if order.why else dict(detail)
+    record(session, order.by, action, subject, told, order.address)
