@@ -536,6 +536,7 @@ class Daemon:
             alarms=lambda: self._alarms,
             commander=lambda: self._control.commander,
             uplink=lambda: self._uplink,
+            sync=lambda: None if self._hub is None else self._hub.reading(),
             describe=describe,
         )
 

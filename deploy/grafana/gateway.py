@@ -218,6 +218,74 @@ def gateway() -> build.Dashboard:
                 "In 5 minutes; nothing is what it should be.",
             )
         )
+        .with_row(build.Row("Hub"))
+        .with_panel(
+            number(
+                "Hub",
+                f"max(edge_agent_sync_hub_reached{{{_I}}})",
+                "1 while it answers; nothing where no hub is configured.",
+                limits=steps((None, BAD), (1, FINE)),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Last answer",
+                f"time() - max(edge_agent_sync_last_success_timestamp_seconds{{{_I}}})",
+                "Time since the hub's last good answer.",
+                unit="s",
+                limits=steps((None, FINE), (3600, WORTH_A_LOOK), (86_400, BAD)),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Clips waiting",
+                f"sum(edge_agent_sync_clips_waiting{{{_I}}})",
+                "To be sent, now or when their hour comes.",
+                limits=steps((None, FINE), (1000, WORTH_A_LOOK)),
+                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Clips set aside",
+                f'sum(edge_agent_sync_clips_set_aside{{{_I},reason!="speech"}})',
+                "Refused by the hub, or damaged.",
+                limits=steps((None, FINE), (1, WORTH_A_LOOK)),
+                width=6,
+            )
+        )
+        .with_panel(
+            lines(
+                "Up and down",
+                [
+                    (f"increase(edge_agent_sync_clips_acknowledged_total{{{_I}}}[5m])", "clips"),
+                    (
+                        f"sum by (outcome) (increase(edge_agent_sync_events_reconciled_total{{{_I}}}[5m]))",
+                        "events: {{outcome}}",
+                    ),
+                    (
+                        f"sum by (direction) (increase(edge_agent_sync_labels_total{{{_I}}}[5m]))",
+                        "labels {{direction}}",
+                    ),
+                    (f"sum by (reason) (increase(edge_agent_sync_failures_total{{{_I}}}[5m]))", "failed: {{reason}}"),
+                ],
+                "In 5 minutes. Events `sent` are those that the broker acknowledged and the hub had not got.",
+            )
+        )
+        .with_panel(
+            lines(
+                "Sent, and kept until the hub has it",
+                [
+                    (f"rate(edge_agent_sync_sent_bytes_total{{{_I}}}[5m]) * 300", "sent in 5 minutes"),
+                    (f"edge_agent_sync_clips_waiting_bytes{{{_I}}}", "clips waiting"),
+                    (f"edge_agent_sync_journal_bytes{{{_I}}}", "journal of events"),
+                ],
+                "Files of clips, and events.",
+                unit="bytes",
+            )
+        )
         .with_row(build.Row("Software"))
         .with_panel(
             rows(

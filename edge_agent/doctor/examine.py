@@ -20,6 +20,7 @@ from edge_agent.doctor.host import (
     examine_permissions,
     examine_service,
 )
+from edge_agent.doctor.hub import examine_hub
 from edge_agent.doctor.secrets import examine_secrets
 from edge_agent.doctor.sources import examine_sources
 from edge_agent.errors import CommandError
@@ -81,7 +82,7 @@ def _with_settings(
     state_dir = settings.agent.resolve_state_dir(environ)
     yield from _models(settings, state_dir)
     yield from examine_broker(settings, environ)
-    yield ok("hub", "not configured: this version of the agent works without one")
+    yield from examine_hub(settings, environ, state_dir)
     if settings.http.enabled and health is None:
         yield ok("port", f"{settings.http.host}:{settings.http.port}: no agent answers there")
 

@@ -23,6 +23,7 @@ from edge_agent.delivery.fields import rfc3339
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.observe.health import HealthReport
+from edge_agent.observe.readings import SyncReading
 from edge_agent.web.alarms import AlarmPages
 from edge_agent.web.app import Extension
 from edge_agent.web.clips import ClipPages
@@ -50,7 +51,7 @@ class AgentParts:
         taps: For listening in.
         frames: Log-mel frames as they are computed.
         store: Profiles.
-        alarms, commander, uplink: Made after the port was taken.
+        alarms, commander, uplink, sync: Made after the port was taken.
         describe: What a profile says.
     """
 
@@ -68,6 +69,7 @@ class AgentParts:
     alarms: Callable[[], AlarmDesk]
     commander: Callable[[], Commander]
     uplink: Callable[[], Uplink | None]
+    sync: Callable[[], SyncReading | None]
     describe: Callable[[Profile], list[str]]
 
 
@@ -121,4 +123,5 @@ def _gateway(parts: AgentParts, facts: Callable[[], tuple[MachineFacts, ...]]) -
         facts=facts,
         outbox=lambda: None if (uplink := parts.uplink()) is None else uplink.outbox_reading(),
         delivery=lambda: None if (uplink := parts.uplink()) is None else uplink.delivery_reading(),
+        sync=parts.sync,
     )

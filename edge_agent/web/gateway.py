@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_agent.observe.health import HealthReport
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading, SyncReading
 from edge_agent.web.views import GatewayView, MachineFacts
 
 
@@ -21,6 +21,7 @@ class AgentGateway:
         ledgers: Every channel's books.
         outbox, delivery: What waits for the broker; None where nothing is published.
         facts: What is configured and learnt.
+        sync: What went to the hub; None where there is none.
     """
 
     site: str
@@ -35,6 +36,7 @@ class AgentGateway:
     facts: Callable[[], tuple[MachineFacts, ...]]
     outbox: Callable[[], OutboxReading | None] = field(default=lambda: None)
     delivery: Callable[[], DeliveryReading | None] = field(default=lambda: None)
+    sync: Callable[[], SyncReading | None] = field(default=lambda: None)
 
     def view(self) -> GatewayView:
         """The gateway now."""
@@ -50,6 +52,7 @@ class AgentGateway:
             ledgers=tuple(self.ledgers()),
             outbox=self.outbox(),
             delivery=self.delivery(),
+            sync=self.sync(),
         )
 
     def machines(self) -> tuple[MachineFacts, ...]:

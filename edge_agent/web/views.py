@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_agent.observe.health import HealthReport
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading, SyncReading
 from edge_agent.web.board import LogLine, SeenWindow
 
 Json = dict[str, Any]
@@ -25,6 +25,7 @@ class GatewayView:
         health: Every part's state.
         ledgers: Every channel's books.
         outbox, delivery: What waits for the broker; None where nothing is published.
+        sync: What went to the hub and what waits for it; None where there is none.
     """
 
     site: str
@@ -38,6 +39,7 @@ class GatewayView:
     ledgers: tuple[LedgerReading, ...]
     outbox: OutboxReading | None
     delivery: DeliveryReading | None
+    sync: SyncReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def gateway_json(view: GatewayView) -> Json:
         "broker": None
         if view.delivery is None
         else {"connected": view.delivery.connected, "published": view.delivery.published},
+        "hub": None if view.sync is None else _hub(view.sync),
     }
 
 
@@ -151,6 +154,21 @@ def _ledger(ledger: LedgerReading) -> Json:
         "lost": {reason: count for reason, count in lost.items() if count},
         "pending": ledger.pending,
         "unaccounted": unaccounted,
+    }
+
+
+def _hub(sync: SyncReading) -> Json:
+    return {
+        "answers": sync.answers,
+        "trouble": sync.trouble,
+        "last_success_s": sync.last_success_s,
+        "clips": sync.clips,
+        "waiting": sync.waiting,
+        "waiting_bytes": sync.waiting_bytes,
+        "aside": {reason: count for reason, count in sync.aside if count},
+        "events_waiting": sync.events_waiting,
+        "events_sent": sync.events_sent,
+        "journal_bytes": sync.journal_bytes,
     }
 
 

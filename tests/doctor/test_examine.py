@@ -76,7 +76,7 @@ def test_a_sound_gateway_passes(site: Site, capsys: pytest.CaptureFixture[str]) 
     assert "self-test passed" in found["model"][1]
     assert found["source mic"][0] == "ok"
     assert found["machine"][0] == "warn"  # not commissioned yet
-    assert found["hub"] == ("ok", "not configured: this version of the agent works without one")
+    assert found["hub"] == ("ok", "not used (hub.enabled is false)")
     assert set(found) >= {"disk", "clock", "memory", "permissions", "port", "service", "broker"}
 
 

@@ -11,7 +11,6 @@ from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import running
 from tests.support.broker import Broker, Subscriber, needs_mosquitto, wait_until
 from tests.support.contract_hub import ContractHub
-from tests.sync.gateway import key_file
 
 pytestmark = [pytest.mark.end_to_end, needs_mosquitto]
 
@@ -19,12 +18,11 @@ _FORGETFUL = "autosave_interval 1800\nautosave_on_changes false\n"
 """As mosquitto is when nobody sets it: what is queued lies in memory, and a kill loses it."""
 
 
-def _body(plant: Plant, directory: Path, url: str) -> str:
+def _body(plant: Plant, directory: Path, hub: ContractHub) -> str:
     return (
         PUMP
         + source("film", "pump_1", plant.film, 50.0)
-        + f'[hub]\nenabled = true\nurl = "{url}"\nkey_file = "{key_file(directory).path}"\nreport_s = 1.0\n'
-        + "[hub.journal]\nsettle_s = 1.0\n"
+        + hub.section(directory, "[hub.journal]\nsettle_s = 1.0")
         + '[clips]\nspeech = "off"\nmin_free_bytes = 0\nrandom_per_day = 1000\nnovel_distance = 0.001\n'
     )
 
@@ -36,7 +34,7 @@ def test_what_the_broker_acknowledged_and_lost_reaches_the_hub(plant: Plant, tmp
         broker.start()
         listening = Subscriber(broker.port)  # with a session: the broker queues for it while it is away
         listening.close()
-        site = make_site_in(tmp_path, plant, _body(plant, tmp_path, hub.url), broker.port)
+        site = make_site_in(tmp_path, plant, _body(plant, tmp_path, hub), broker.port)
         hub.answer_with = lambda _method, path: (503, {}, b"") if path.startswith("/events") else None
         with running(site.config, site.http_port, site.log) as agent:
             agent.wait_ready()

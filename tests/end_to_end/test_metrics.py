@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import Agent, running
 from tests.support.broker import Broker, needs_mosquitto, wait_until
+from tests.support.contract_hub import ContractHub
 from tests.support.prometheus import PROMTOOL, needs_prometheus, prometheus
 
 pytestmark = [
@@ -37,6 +38,13 @@ STILL = {
     "edge_agent_clips_removed": "room for all; tests/clips/test_store.py",
     "edge_agent_clips_errors": "a sound disk; tests/clips/test_store.py",
     "edge_agent_clips_waiting_bytes": "0 whenever the writer keeps up",
+    "edge_agent_sync_clips_waiting": "0 once all is sent; tests/sync/test_clips.py",
+    "edge_agent_sync_clips_waiting_bytes": "0 once all is sent; tests/sync/test_clips.py",
+    "edge_agent_sync_clips_set_aside": "the hub refuses nothing and nobody speaks; tests/sync/test_clips.py",
+    "edge_agent_sync_labels": "nobody labels; tests/sync/test_clips.py",
+    "edge_agent_sync_events_waiting": "0 once all is reconciled; tests/sync/test_events.py",
+    "edge_agent_sync_journal_held_events": "a sound disk; tests/sync/test_events.py",
+    "edge_agent_sync_journal_lost": "neither full nor old; tests/sync/test_events.py",
     "edge_agent_samples_lost": "recordings lose nothing; tests/agent/test_engine.py",
     "edge_agent_clock_synced": "0 where the tests run without a time server",
     "edge_agent_mqtt_in_flight_events": "0 once all is acknowledged",
@@ -50,10 +58,11 @@ STILL = {
 @pytest.fixture(scope="module")
 def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     """A run in which a machine fails and is mended, one is not commissioned, one is unknown, a source is absent, and
-    the broker comes late.
+    broker and hub come late.
     """
     directory = tmp_path_factory.mktemp("faulty")
-    broker = Broker(directory / "broker")
+    broker, hub = Broker(directory / "broker"), ContractHub()
+    hub.instructions = hub.instructions.model_copy(update={"report_after_s": 1.0})
     body = (
         PUMP + '[[machine]]\nid = "fan_1"\ntype = "fan"\n'
         + source("film", "pump_1", plant.film, 100.0)
@@ -65,11 +74,15 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         + '[[machine]]\nid = "fan_2"\n'
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
         + "[alarms]\nfault_on_s = 1\n"
+        + hub.section(directory, "[hub.journal]\nsettle_s = 0.0")
     )  # fmt: skip
     site = make_site_in(directory, plant, body, broker.port)
-    with broker, running(site.config, site.http_port, site.log) as agent:
+    hub.answer_with = lambda _method, _path: (503, {}, b"")
+    with hub, broker, running(site.config, site.http_port, site.log) as agent:
         agent.wait_ready()
         wait_until(lambda: _value(agent, "edge_agent_mqtt_failed_total") > 0, 30.0, "a failed connection")
+        wait_until(lambda: _value(agent, "edge_agent_sync_failures_total") > 0, 60.0, "a failed request")
+        hub.answer_with = lambda _method, _path: None
         broker.start()
         wait_until(lambda: _value(agent, "edge_agent_mqtt_replayed_total") > 0, 60.0, "results of the backlog")
         wait_until(lambda: _value(agent, "edge_agent_publish_latency_seconds_count") > 0, 60.0, "a result of now")
@@ -77,6 +90,9 @@ def faulty(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         wait_until(lambda: _value(agent, "edge_agent_restarts_total") > 0, 30.0, "a restart")
         wait_until(lambda: _value(agent, "edge_agent_input_fault") > 0, 60.0, "a fault of an input")
         wait_until(lambda: _value(agent, "edge_agent_samples_skipped_total") > 0, 30.0, "a skipped sample")
+        wait_until(lambda: _value(agent, "edge_agent_sync_clips_acknowledged_total") > 0, 60.0, "a clip at the hub")
+        wait_until(lambda: _value(agent, "edge_agent_sync_events_reconciled_total") > 0, 60.0, "events at the hub")
+        wait_until(lambda: _value(agent, "edge_agent_sync_reports_total") > 0, 60.0, "a report")
         yield agent
         assert agent.stop() == 0
     assert "Traceback" not in site.log.read_text()

@@ -15,6 +15,7 @@ import pytest
 from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import ROOT, Agent, running
 from tests.support.broker import Broker, needs_mosquitto, wait_until
+from tests.support.contract_hub import ContractHub
 from tests.support.prometheus import Exemplar, Prometheus, needs_prometheus, prometheus
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed (extra dev)")
@@ -39,7 +40,7 @@ class Watched:
 def outage(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A pump fails and is mended, a fan is not commissioned, a source is absent, the broker goes and comes back."""
     directory = tmp_path_factory.mktemp("outage")
-    broker = Broker(directory / "broker")
+    broker, hub = Broker(directory / "broker"), ContractHub()
     body = (
         PUMP + '[[machine]]\nid = "fan_1"\ntype = "fan"\n'
         + source("film", "pump_1", plant.film, 50.0, loop=True)
@@ -50,9 +51,11 @@ def outage(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         + source("slow", "pump_2", plant.film, 1.0, loop=True)
         + '[[machine]]\nid = "fan_2"\n'
         + source("gone", "fan_2", directory / "nothing.wav", 1.0)
+        + hub.section(directory)
     )  # fmt: skip
     site = make_site_in(directory, plant, body, broker.port)
     with (
+        hub,
         broker,
         running(site.config, site.http_port, site.log) as agent,
         prometheus(directory / "prometheus", site.http_port, RULES) as server,
@@ -70,6 +73,7 @@ def outage(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         )
         broker.start()
         wait_until(lambda: server.has_figures("edge_agent_mqtt_replayed_total > 5"), 60.0, "the backlog drained")
+        wait_until(lambda: server.has_figures("rate(edge_agent_sync_reports_total[5m])"), 60.0, "a hub that answers")
         yield Watched(agent, server)
         assert agent.stop() == 0
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 from edge_agent.sync.wire import (
@@ -93,6 +94,13 @@ class ContractHub:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def section(self, directory: Path, extra: str = "") -> str:
+        """TOML of an agent that sends here; its key lies in a file of the directory."""
+        key = directory / "hub_key"
+        key.write_text(KEY)
+        key.chmod(0o600)
+        return f'[hub]\nenabled = true\nurl = "{self.url}"\nkey_file = "{key}"\n{extra}\n'
 
     def close(self) -> None:
         self._server.shutdown()

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.http import HttpServer
-from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading, SyncReading
 from edge_agent.web.app import Extension, PageParts, create_app
 from edge_agent.web.board import Board, SeenWindow
 from edge_agent.web.gateway import AgentGateway
@@ -27,6 +27,14 @@ def window(machine: str = "pump_1", index: int = 0, **changes: object) -> SeenWi
         "level_dbfs": -30.0, "log_mel_db": np.full((312, 128), -40.0, np.float32),
     }  # fmt: skip
     return SeenWindow(machine=machine, index=index, **{**values, **changes})
+
+
+SYNC = SyncReading(
+    answers=False, trouble="https://hub:8400 cannot be reached", clips=12, files=11, sent_bytes=900, labels_sent=0,
+    labels_taken=0, reports=3, failures=(("away", 2),), last_success_s=990.0, waiting=7, waiting_bytes=2_100_000,
+    aside=(("speech", 2), ("refused", 0)), events_there=5, events_sent=4, events_refused=0, events_waiting=9,
+    journal_bytes=5000, journal_held=0, journal_lost=(),
+)  # fmt: skip
 
 
 class Site:
@@ -45,6 +53,7 @@ class Site:
             facts=lambda: (MachineFacts("pump_1", "pump", "mic", "calibrated"),),
             outbox=lambda: OutboxReading((("result", 3),), 900, 5, (), (), 0, 4.0),
             delivery=lambda: DeliveryReading(True, 1, 2, 0, (), 0),
+            sync=lambda: SYNC,
         )  # fmt: skip
         self.server = HttpServer(create_app([], token=token, page=PageParts(self.board, gateway, extensions)), port=0)
 

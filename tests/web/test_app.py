@@ -36,6 +36,9 @@ def test_books_outbox_and_parts_are_told(site: Site) -> None:
     ]  # fmt: skip
     assert gateway["outbox"]["rows"] == {"result": 3}
     assert [part["name"] for part in gateway["components"]] == ["mic"]
+    hub = gateway["hub"]
+    assert (hub["answers"], hub["waiting"], hub["aside"]) == (False, 7, {"speech": 2})
+    assert "cannot be reached" in hub["trouble"]
 
 
 def test_a_window_is_told_with_its_explanation(site: Site) -> None:

@@ -50,7 +50,12 @@ async function gatewayPage() {
         el("td", { class: "number" }, book.pending.toLocaleString()), el("td", { class: "number" }, `${book.unaccounted}`)))))),
     el("section", { class: "panel" }, el("h3", {}, "To the broker"), outbox
       ? el("p", {}, `${gateway.broker.connected ? "Connected" : "Not connected"}; waiting: ${rows(outbox.rows)} events, ${bytes(outbox.payload_bytes)}, oldest ${ago(outbox.oldest_age_s)}; sent ${gateway.broker.published.toLocaleString()}.`)
-      : el("p", {}, "Nothing is published: [mqtt] is off.")));
+      : el("p", {}, "Nothing is published: [mqtt] is off.")),
+    gateway.hub && el("section", { class: "panel", id: "hub" }, el("h3", {}, "To the hub"),
+      el("p", {}, gateway.hub.answers ? "The hub answers." : gateway.hub.last_success_s ? `No answer since ${moment(gateway.hub.last_success_s)}.` : "Not reached yet.",
+        gateway.hub.trouble && ` ${gateway.hub.trouble}`),
+      el("p", {}, `Clips: ${gateway.hub.clips.toLocaleString()} acknowledged since the start, ${gateway.hub.waiting.toLocaleString()} waiting (${bytes(gateway.hub.waiting_bytes)}), set aside ${rows(gateway.hub.aside)}.`),
+      el("p", {}, `Events that the broker took: ${gateway.hub.events_waiting.toLocaleString()} to be asked for, ${gateway.hub.events_sent.toLocaleString()} that the hub had not got were sent.`)));
   return () => false;
 }
 
