@@ -29,7 +29,8 @@ where the service listens. It needs root.
 The configuration of the service.
 .TP
 .I /etc/edge\-agent/mqtt_password, http_token, mqtt_tls.key
-Secrets of the service (root, mode 0600), which it sees as the credentials mqtt_password, http_token, mqtt_tls_key, hub_key and hub_tls_key.
+Secrets of the service (root, mode 0600), which it sees as the credentials mqtt_password,
+http_token, mqtt_tls_key, hub_key and hub_tls_key.
 .TP
 .I /var/lib/edge\-agent
 Profiles, events that wait for the broker, models.
