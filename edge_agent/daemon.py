@@ -537,6 +537,7 @@ class Daemon:
             commander=lambda: self._control.commander,
             uplink=lambda: self._uplink,
             sync=lambda: None if self._hub is None else self._hub.reading(),
+            clips=lambda: self._clips,
             describe=describe,
         )
 

@@ -146,6 +146,13 @@ class Commander:
             self._account(asked, command, reply)
             return reply
 
+    def record(self, entry: AuditEntry) -> None:
+        """Write down an act that is no command: one on a kept clip, from the page."""
+        who = f" by {_plain(entry.operator or entry.caller)}" if entry.operator or entry.caller else ""
+        _log.info("%s %s%s: %s", entry.verb, entry.about, who, entry.text)
+        with self._lock:
+            self._write_down(entry)
+
     # Everything below runs with the lock held.
 
     def _admit(self, verb: Verb, asked: Asked) -> None:
@@ -277,6 +284,9 @@ class Commander:
             left_out=self._left_out,
         )
         self._left_out = 0
+        self._write_down(entry)
+
+    def _write_down(self, entry: AuditEntry) -> None:
         try:
             self._audit.append(entry)
         except AlarmError as error:

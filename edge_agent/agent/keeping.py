@@ -18,7 +18,7 @@ from edge_agent.clips.policy import HeardWindow, KeepLimits, KeepPolicy, Kept
 from edge_agent.clips.prepare import Keep
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
-from edge_agent.clips.recorder import SAMPLE_RATE_HZ, ChannelTap, ClipRecorder, RecordedWindow, Roll
+from edge_agent.clips.recorder import SAMPLE_RATE_HZ, ChannelTap, ClipRecorder, RecordedWindow, Requested, Roll
 from edge_agent.clips.screen import SpeechPolicy, SpeechScreen
 from edge_agent.clips.sidecar import BundleName, Judgement, Origin, Sidecar, pack_embedding
 from edge_agent.clips.store import ClipStore, StoreLimits
@@ -155,6 +155,10 @@ class ClipKeeping:
     def request(self, machine: str) -> None:
         """Keep the machine's next window, pinned; from any thread."""
         self._recorder.request(machine)
+
+    def requested(self) -> dict[str, Requested]:
+        """What became of the last request of each machine; from any thread."""
+        return self._recorder.requested()
 
     def outcome(self, clip_id: str) -> Dropped | None:
         """Why a clip that was promised is not kept; None where it was kept or is on its way."""

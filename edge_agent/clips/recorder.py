@@ -62,6 +62,21 @@ class RecordedWindow:
     alarm: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What became of a request to keep a machine's next window.
+
+    Attributes:
+        clip: Id of the clip; None while no window has ended since.
+        kept: Whether it is on the disk.
+        dropped: Why it is not kept.
+    """
+
+    clip: str | None
+    kept: bool = False
+    dropped: Dropped | None = None
+
+
 @dataclass(slots=True)
 class _Channel:
     ring: AudioRing
@@ -122,6 +137,7 @@ class ClipRecorder:
         self._normal_db: dict[str, NDArray[np.float16]] = {}
         self._lock = threading.Lock()
         self._asked: set[str] = set()
+        self._requests: dict[str, str | None] = {}
 
     @property
     def ring_bytes(self) -> int:
@@ -151,6 +167,10 @@ class ClipRecorder:
         if wish is None:
             return None
         clip_id = self._new_id()
+        if wish.reason is Reason.REQUEST:
+            with self._lock:
+                if window.heard.machine not in self._asked:  # asked for again since: the next one answers both
+                    self._requests[window.heard.machine] = clip_id
         weighty = wish.reason in _WEIGHTY
         channel = self._channels.get((window.origin.source, window.origin.channel))
         if channel is None:
@@ -183,6 +203,13 @@ class ClipRecorder:
         """Keep the machine's next window, pinned; from any thread."""
         with self._lock:
             self._asked.add(machine)
+            self._requests[machine] = None
+
+    def requested(self) -> dict[str, Requested]:
+        """What became of the last request of each machine; from any thread."""
+        with self._lock:
+            requests = dict(self._requests)
+        return {machine: self._standing(clip) for machine, clip in requests.items()}
 
     def outcome(self, clip_id: str) -> Dropped | None:
         """Why a clip that was promised is not kept; None where it was kept or is on its way."""
@@ -219,6 +246,12 @@ class ClipRecorder:
         for key in [key for key in self._channels if key[0] == source]:
             self.ended(key)
         self._channels = {key: channel for key, channel in self._channels.items() if key[0] != source}
+
+    def _standing(self, clip: str | None) -> Requested:
+        if clip is None or not self._writer.settled(clip):
+            return Requested(clip)
+        dropped = self._writer.outcome(clip)
+        return Requested(clip, kept=dropped is None, dropped=dropped)
 
     def _hand_over(self, channel: _Channel) -> None:
         """Cut and hand over the clips whose post roll is there."""

@@ -111,6 +111,11 @@ class ClipWriter:
         with self._lock:
             return self._outcomes.get(clip_id)
 
+    def settled(self, clip_id: str) -> bool:
+        """Whether it is known what became of a clip."""
+        with self._lock:
+            return clip_id in self._outcomes
+
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""

@@ -41,6 +41,7 @@ _STATIC: Final = {
     "dom.js": "text/javascript",
     "login.js": "text/javascript",
     "alarms.js": "text/javascript",
+    "clips.js": "text/javascript",
     "commission.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

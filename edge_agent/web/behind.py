@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry
 
 import edge_agent
 from edge_agent.agent.alarm_desk import AlarmDesk
+from edge_agent.agent.clip_desk import ClipDesk
 from edge_agent.agent.commander import Asked, Commander
-from edge_agent.agent.keeping import clips_dir, store_limits
+from edge_agent.agent.keeping import ClipKeeping, clips_dir, store_limits
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.readings import ledger_readings
 from edge_agent.agent.uplink import Uplink
@@ -51,7 +52,7 @@ class AgentParts:
         taps: For listening in.
         frames: Log-mel frames as they are computed.
         store: Profiles.
-        alarms, commander, uplink, sync: Made after the port was taken.
+        alarms, commander, uplink, sync, clips: Made after the port was taken.
         describe: What a profile says.
     """
 
@@ -70,6 +71,7 @@ class AgentParts:
     commander: Callable[[], Commander]
     uplink: Callable[[], Uplink | None]
     sync: Callable[[], SyncReading | None]
+    clips: Callable[[], ClipKeeping | None]
     describe: Callable[[Profile], list[str]]
 
 
@@ -78,7 +80,7 @@ def behind(parts: AgentParts) -> Behind:
     settings = parts.settings()
     clips = None
     if settings.clips.enabled:
-        clips = ClipPages(lambda: ClipStore(clips_dir(parts.state_dir), store_limits(parts.settings())))
+        clips = _clip_pages(parts)
     teacher = AgentTeacher(
         taps=parts.taps,
         store=parts.store,
@@ -102,6 +104,20 @@ def behind(parts: AgentParts) -> Behind:
         gateway=lambda facts: _gateway(parts, facts),
         extensions=extensions if clips is None else (*extensions, clips),
     )
+
+
+def _clip_pages(parts: AgentParts) -> ClipPages:
+    def opened() -> ClipStore:
+        return ClipStore(clips_dir(parts.state_dir), store_limits(parts.settings()))
+
+    desk = ClipDesk(
+        keeping=parts.clips,
+        open_store=opened,
+        is_watched=lambda machine: parts.alarms().is_watched(machine),
+        record=lambda entry: parts.commander().record(entry),
+        clock=parts.clock,
+    )
+    return ClipPages(opened, desk)
 
 
 def _gateway(parts: AgentParts, facts: Callable[[], tuple[MachineFacts, ...]]) -> AgentGateway:

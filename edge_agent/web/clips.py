@@ -1,25 +1,43 @@
-"""Kept sound on the page: listen to an alarm, and to the normal sound that is most alike."""
+"""Kept sound on the page: listen, have the next window kept, pin, label, delete."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, Final
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from edge_agent.agent.clip_desk import ClipDesk, Person
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.index import ClipRow
+from edge_agent.clips.reasons import Dropped
+from edge_agent.clips.recorder import Requested
 from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore
+from edge_agent.errors import CommandError
 from edge_agent.web.errors import WebError
-from edge_agent.web.requests import NO_STORE
+from edge_agent.web.requests import NO_STORE, body_of
 from edge_agent.web.views import Json
 
 _SHOWN: Final = 50
+_NAME_LETTERS: Final = 64
+_LABEL_LETTERS: Final = 128
+_WHY_NOT: Final = {
+    Dropped.QUEUE_FULL: "the gateway has too much to do",
+    Dropped.NO_AUDIO: "its sound was lost",
+    Dropped.SPEECH: "somebody speaks in it, or it could not be screened for speech",
+    Dropped.QUOTA: "there is no room, and nothing of less value to give up",
+    Dropped.DISK_FULL: "the disk is full",
+    Dropped.READ_ONLY: "the disk is read-only",
+    Dropped.IO_ERROR: "the disk failed",
+    Dropped.SHUTDOWN: "the agent ended before",
+}
 _NORMAL: Final = "normal"
 _AUDIO: Final = "audio"
 
@@ -29,22 +47,44 @@ class ClipPages:
 
     Args:
         open_store: Opens the store; raises `ClipError` where there is none.
+        desk: Where people's acts go.
     """
 
-    def __init__(self, open_store: Callable[[], ClipStore]) -> None:
+    def __init__(self, open_store: Callable[[], ClipStore], desk: ClipDesk) -> None:
         self._open_store = open_store
+        self._desk = desk
 
     def routes(self) -> list[BaseRoute]:
         """The routes."""
 
         def listed(request: Request) -> Response:
             machine = request.query_params.get("machine")
+            with_nearest = "nearest" in request.query_params
             with closing(self._opened()) as store:
                 rows = store.rows(machine=machine, limit=-1)
-            return JSONResponse(
-                {"clips": [_clip(row, _nearest_normal(row, rows)) for row in rows[:_SHOWN]], "kept": len(rows)},
-                headers=NO_STORE,
-            )
+            clips = [_clip(row, _nearest_normal(row, rows) if with_nearest else None) for row in rows[:_SHOWN]]
+            requests = self._requests()
+            return JSONResponse({"clips": clips, "kept": len(rows), "requests": requests}, headers=NO_STORE)
+
+        async def ask(request: Request) -> Response:
+            by = _person(request, await body_of(request))
+            machine = request.path_params["machine"]
+            await run_in_threadpool(_told, lambda: self._desk.request(machine, by))
+            return JSONResponse({"request": self._requests().get(machine)}, headers=NO_STORE)
+
+        async def act(request: Request) -> Response:
+            body = await body_of(request)
+            by, clip, verb = _person(request, body), request.path_params["clip"], request.path_params["act"]
+            acts: dict[str, Callable[[], None]] = {
+                "pin": lambda: self._desk.pin(clip, by, pinned=True),
+                "unpin": lambda: self._desk.pin(clip, by, pinned=False),
+                "label": lambda: self._desk.label(clip, _text(body, "label", _LABEL_LETTERS) or "", by),
+                "delete": lambda: self._desk.delete(clip, by),
+            }
+            if verb not in acts:
+                raise WebError(404, "a clip can be pinned, unpinned, labelled or deleted")
+            await run_in_threadpool(_told, acts[verb])
+            return JSONResponse({}, headers=NO_STORE)
 
         def sound(request: Request) -> Response:
             with closing(self._opened()) as store:
@@ -63,13 +103,23 @@ class ClipPages:
 
         return [
             Route("/api/clips", listed),
+            Route("/api/clips/{clip}/{act}", act, methods=["POST"]),
+            Route("/api/machines/{machine}/clips", ask, methods=["POST"]),
             Route("/api/clips/{clip}/audio", sound),
             Route("/api/clips/{clip}/picture.png", picture),
         ]
 
-    def changes(self, _seen: dict[str, int]) -> dict[str, Any]:
-        """Clips are asked for, not followed."""
-        return {}
+    def changes(self, seen: dict[str, int]) -> dict[str, Any]:
+        """What became of requests, where it is not as a watcher saw it last; the clips themselves are asked for."""
+        requests = self._requests()
+        now = hash(json.dumps(requests, sort_keys=True))
+        if seen.get("clip_requests") == now:
+            return {}
+        seen["clip_requests"] = now
+        return {"clip_requests": requests}
+
+    def _requests(self) -> dict[str, Json]:
+        return {machine: _request(asked) for machine, asked in self._desk.requested().items()}
 
     def of_episode(self, episode: str) -> Sequence[str]:
         """Clips that show an episode, oldest first; none where there is no store."""
@@ -94,6 +144,39 @@ class ClipPages:
             raise WebError(404, str(error)) from None
 
 
+def _told(do: Callable[[], None]) -> None:
+    """Do it; what cannot be done is told to who asked."""
+    try:
+        do()
+    except ClipError as error:
+        raise WebError(409, str(error)) from None
+    except CommandError as error:
+        raise WebError(404, str(error)) from None
+
+
+def _person(request: Request, body: Json) -> Person:
+    caller = request.client.host if request.client is not None else ""
+    return Person(_text(body, "operator", _NAME_LETTERS), f"page at {caller}")
+
+
+def _text(body: Json, name: str, most: int) -> str | None:
+    """One line of text that a person typed; None where there is none."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > most or not value.isprintable() or not value.strip():
+        raise WebError(400, f"{name} must be a line of at most {most} letters")
+    return value.strip()
+
+
+def _request(asked: Requested) -> Json:
+    if asked.kept or asked.dropped is not None:
+        phase = "kept" if asked.kept else "dropped"
+    else:
+        phase = "waiting" if asked.clip is None else "recording"
+    return {"phase": phase, "clip": asked.clip, "why": None if asked.dropped is None else _WHY_NOT[asked.dropped]}
+
+
 def _clip(row: ClipRow, nearest: ClipRow | None) -> Json:
     return {
         "id": row.id,
@@ -108,6 +191,7 @@ def _clip(row: ClipRow, nearest: ClipRow | None) -> Json:
         "threshold": row.threshold,
         "speech": row.speech,
         "pinned": row.pinned,
+        "size_bytes": row.size_bytes,
         "nearest_normal": None if nearest is None else nearest.id,
     }
 

@@ -10,7 +10,7 @@ from edge_agent.clips.policy import KeepLimits
 from edge_agent.clips.prepare import Keep
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
-from edge_agent.clips.recorder import Roll
+from edge_agent.clips.recorder import Requested, Roll
 from tests.clips.plant import RATE_HZ, Desk, noise
 
 ALARM = "01HF7YAT00AAAAAAAAAAAAAAAA"
@@ -184,3 +184,29 @@ def _until(condition: object) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it never came")
+
+
+def test_what_became_of_a_request_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips")
+    desk.play(noise(2.0))
+    desk.recorder.request("fan_1")
+    assert desk.recorder.requested() == {"fan_1": Requested(None)}
+    desk.play(noise(3.0))
+    (asked,) = desk.recorder.requested().values()
+    assert asked == Requested(asked.clip) and asked.clip is not None  # its post roll is still to come
+    desk.writer.start()
+    desk.play(noise(5.0))
+    store = desk.finish()
+    assert desk.recorder.requested() == {"fan_1": Requested(asked.clip, kept=True)}
+    assert store.find(asked.clip).pinned and store.find(asked.clip).reason is Reason.REQUEST
+    store.close()
+
+
+def test_a_request_that_cannot_be_kept_says_why(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips", max_bytes=10_000)
+    desk.recorder.request("fan_1")
+    desk.writer.start()
+    desk.play(noise(9.0))
+    desk.finish().close()
+    (asked,) = desk.recorder.requested().values()
+    assert (asked.kept, asked.dropped) == (False, Dropped.QUOTA)

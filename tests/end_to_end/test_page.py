@@ -188,6 +188,41 @@ def test_an_alarm_is_acknowledged_and_shelved(agent: Agent) -> None:
         assert errors == []
 
 
+def test_the_next_window_is_kept_labelled_and_deleted(agent: Agent) -> None:
+    with browser_page() as (page, errors):
+        page.goto(f"http://127.0.0.1:{agent.http_port}/#/machine/pump_1")
+        page.evaluate("localStorage.setItem('operator', 'berta')")
+        sound = page.get_by_role("region", name="Kept sound")
+        sound.get_by_role("button", name="Keep the next window").press("Enter")
+        sound.get_by_text("Asked for").or_(sound.get_by_text("The window has ended")).first.wait_for(timeout=10_000)
+        sound.get_by_text("Kept, and pinned.").wait_for(timeout=60_000)
+        clip = sound.get_by_role("listitem").filter(has_text="asked for").first
+        name = clip.get_attribute("data-clip")
+        assert agent.get_bytes(f"/api/clips/{name}/audio")[:4] == b"fLaC"
+        clip = sound.locator(f'[data-clip="{name}"]')
+        clip.get_by_placeholder("what it was").fill("new bearing")
+        clip.get_by_role("button", name="Label the clip").press("Enter")
+        clip.locator(".tag", has_text="new bearing").wait_for(timeout=10_000)
+        clip.get_by_role("button", name="Unpin the clip").click()
+        clip.get_by_role("button", name="Pin the clip", exact=False).first.wait_for(timeout=10_000)
+        assert accessibility_flaws(page) == []
+        clip.get_by_role("button", name="Delete the clip").press("Enter")
+        dialog = page.get_by_role("dialog", name="Delete a clip")
+        dialog.wait_for()
+        assert accessibility_flaws(page) == []
+        page.keyboard.press("Escape")
+        assert agent.get_bytes(f"/api/clips/{name}/audio"), "it asks first"
+        clip.get_by_role("button", name="Delete the clip").press("Enter")
+        dialog.get_by_role("button", name="Delete it").click()
+        clip.wait_for(state="detached", timeout=10_000)
+        wait_until(lambda: agent.get(f"/api/clips/{name}/audio")[0] == 404, 10.0, "its end")
+        assert errors == []
+    entries = [json.loads(line) for line in (agent.log.parent / "state" / "audit.jsonl").read_text().splitlines()]
+    assert [(entry["verb"], entry["operator"]) for entry in entries if (entry["verb"] or "").startswith("clip_")] == [
+        ("clip_request", "berta"), ("clip_label", "berta"), ("clip_unpin", "berta"), ("clip_delete", "berta"),
+    ]  # fmt: skip
+
+
 def test_a_machine_is_commissioned_step_by_step(agent: Agent) -> None:
     with browser_page(phone=True) as (page, errors):
         page.goto(f"http://127.0.0.1:{agent.http_port}/#/machine/fan_1")

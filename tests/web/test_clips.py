@@ -1,22 +1,44 @@
 """Kept sound on the page."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge_agent.agent.audit import AuditEntry
+from edge_agent.agent.clip_desk import ClipDesk
+from edge_agent.capture.clock import VirtualClock
 from edge_agent.clips.errors import ClipError
+from edge_agent.clips.reasons import Dropped
+from edge_agent.clips.recorder import Requested
 from edge_agent.clips.store import ClipStore, StoreLimits
-from edge_agent.web.clips import ClipPages
-from tests.clips.samples import ids, sidecar
+from edge_agent.web.clips import ClipPages, _request
+from tests.clips.samples import START_NS, ids, sidecar
 from tests.web.pages import open_site
 
 LIMITS = StoreLimits(max_bytes=10_000_000, min_free_bytes=0)
 
 
+@dataclass
+class Acts:
+    """A desk over a store, and the audit log that it writes."""
+
+    root: Path
+    entries: list[AuditEntry] = field(default_factory=list)
+
+    def pages(self) -> ClipPages:
+        def opened() -> ClipStore:
+            return ClipStore(self.root, LIMITS)
+
+        clock = VirtualClock(wall_ns=START_NS)
+        desk = ClipDesk(lambda: None, opened, lambda machine: machine == "pump_1", self.entries.append, clock)
+        return ClipPages(opened, desk)
+
+
 def _pages(root: Path) -> ClipPages:
-    return ClipPages(lambda: ClipStore(root, LIMITS))
+    return Acts(root).pages()
 
 
 @pytest.fixture
@@ -40,6 +62,74 @@ def test_a_clip_is_listed_heard_and_seen(kept: tuple[Path, str]) -> None:
         assert (part[0], part[2]) == (206, b"fLaC")
 
 
+def test_a_clip_is_pinned_labelled_and_deleted_and_the_audit_log_knows_who(kept: tuple[Path, str]) -> None:
+    root, clip = kept
+    acts = Acts(root)
+    who = {"operator": "anna"}
+    with open_site(extensions=(acts.pages(),)) as site:
+
+        def listed() -> dict[str, object]:
+            (found,) = site.get("/api/clips")["clips"]
+            return dict(found)
+
+        for act, body in (("pin", who), ("label", {**who, "label": "worn bearing"})):
+            assert site.ask(f"/api/clips/{clip}/{act}", "POST", body)[0] == 200
+        assert (listed()["pinned"], listed()["label"]) == (True, "worn bearing")
+        assert site.ask(f"/api/clips/{clip}/unpin", "POST", {})[0] == 200
+        assert site.ask(f"/api/clips/{clip}/label", "POST", {"label": ""})[0] == 200
+        assert (listed()["pinned"], listed()["label"]) == (False, None)
+        assert site.ask(f"/api/clips/{clip}/delete", "POST", who)[0] == 200
+        assert site.get("/api/clips")["clips"] == []
+        status, _, answer = site.ask(f"/api/clips/{clip}/delete", "POST", who)
+        assert (status, "there is no clip" in json.loads(answer)["error"]) == (409, True)
+    told = [(entry.verb, entry.operator, entry.caller, entry.about) for entry in acts.entries]
+    about, here = f"{sidecar(clip).machine} {clip}", "page at 127.0.0.1"
+    assert told == [
+        ("clip_pin", "anna", here, about), ("clip_label", "anna", here, about), ("clip_unpin", None, here, about),
+        ("clip_label", None, here, about), ("clip_delete", "anna", here, about),
+    ]  # fmt: skip
+
+
+def test_every_way_of_not_being_kept_has_words() -> None:
+    for why in Dropped:
+        told = _request(Requested("01HF7YAT00AAAAAAAAAAAAAAAA", dropped=why))
+        assert (told["phase"], len(told["why"]) > 10) == ("dropped", True)
+    assert [_request(each)["phase"] for each in (Requested(None), Requested("x"), Requested("x", kept=True))] == [
+        "waiting", "recording", "kept",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("{clip}/shred", {}, 404),
+        ("{clip}/label", {"label": "x" * 129}, 400),
+        ("{clip}/label", {"label": "two\nlines"}, 400),
+        ("{clip}/label", {"label": 7}, 400),
+        ("{clip}/pin", {"operator": ["anna"]}, 400),
+        ("..%2f..%2fetc/delete", {}, 404),
+        ("nothing/delete", {}, 409),
+        ("01HF7YAT00AAAAAAAAAAAAAAAA/pin", {}, 409),
+    ],
+)
+def test_hostile_acts_change_nothing(kept: tuple[Path, str], path: str, body: object, status: int) -> None:
+    root, clip = kept
+    acts = Acts(root)
+    with open_site(extensions=(acts.pages(),)) as site:
+        before = site.get("/api/clips")
+        assert site.ask("/api/clips/" + path.format(clip=clip), "POST", body)[0] == status
+        assert site.get("/api/clips") == before
+    assert acts.entries == []
+
+
+def test_no_window_is_kept_of_a_machine_that_nobody_watches(kept: tuple[Path, str]) -> None:
+    acts = Acts(kept[0])
+    with open_site(extensions=(acts.pages(),)) as site:
+        assert site.ask("/api/machines/none/clips", "POST", {})[0] == 404
+        assert site.ask(f"/api/clips/{kept[1]}/delete", "POST", {}, {"Origin": "http://elsewhere.example"})[0] == 403
+    assert acts.entries == []
+
+
 @pytest.mark.parametrize("clip", ["none", "..%2f..%2fetc", "x" * 100, "%00"])
 def test_what_is_no_clip_is_not_found(kept: tuple[Path, str], clip: str) -> None:
     with open_site(extensions=(_pages(kept[0]),)) as site:
@@ -50,7 +140,8 @@ def test_a_store_that_cannot_be_opened_is_told() -> None:
     def broken() -> ClipStore:
         raise ClipError("the disk is gone")
 
-    pages = ClipPages(broken)
+    clock = VirtualClock(wall_ns=START_NS)
+    pages = ClipPages(broken, ClipDesk(lambda: None, broken, lambda machine: True, lambda entry: None, clock))
     with open_site(extensions=(pages,)) as site:
         status, _, body = site.ask("/api/clips")
     assert (status, json.loads(body)["error"]) == (503, "the disk is gone")

@@ -49,7 +49,7 @@ function panel(alarm) {
 // The normal sound that is most alike, to hear the difference.
 function beside(alarm) {
   const place = el("div", {});
-  get(`/api/clips?machine=${encodeURIComponent(alarm.machine)}`).then(({ clips }) => {
+  get(`/api/clips?nearest&machine=${encodeURIComponent(alarm.machine)}`).then(({ clips }) => {
     const own = clips.find((clip) => alarm.clips.includes(clip.id) && clip.nearest_normal);
     if (own) place.append(el("p", { class: "soft" }, "Most alike of its kept normal sounds:"), el("audio", { controls: true, preload: "none", src: `/api/clips/${own.nearest_normal}/audio`, "aria-label": `Normal sound of ${alarm.machine}` }));
   }).catch(() => {});

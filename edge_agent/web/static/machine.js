@@ -3,7 +3,7 @@ import { drawScores, summary } from "./chart.js";
 import { el, get, hertz, number, tag, time } from "./dom.js";
 import { spectrogram } from "./spectrogram.js";
 
-export async function machinePage(main, name, parts) {
+export async function machinePage(main, name, above, below) {
   const path = `/api/machines/${encodeURIComponent(name)}`;
   const [about, columns] = await Promise.all([get(path), get(`${path}/history`)]);
   const last = about.windows.find((window) => window.state !== "rejected") || about.windows[0];
@@ -22,11 +22,12 @@ export async function machinePage(main, name, parts) {
         + (about.facts.learnt || "nothing was learnt yet")
         + (about.facts.zone ? ` · health ${about.facts.zone}, ${number(100 * about.facts.health_index, 0)} %` : "")
         + (about.facts.trend_per_day === null ? "" : `, ${number(100 * about.facts.trend_per_day, 1)} % a day`))),
-    ...parts,
+    ...above,
     el("section", { class: "panel", "aria-label": "Score" }, el("h3", {}, "Score and threshold"), canvas),
     el("div", { class: "two" },
       el("section", { class: "panel", "aria-label": "Spectrogram" }, el("h3", {}, "The last minute"), spectrogram(name, path)),
       el("section", { class: "panel", "aria-label": "Explanation" }, el("h3", {}, "What speaks for a fault"), explained(last))),
+    ...below,
     windows(about.windows),
   ].filter(Boolean));
   drawScores(canvas, columns);

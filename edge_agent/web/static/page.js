@@ -67,6 +67,10 @@ function logPage() {
   return () => false;
 }
 
+function partsOf(name, below) {
+  return extensions.filter((each) => each.forMachine && Boolean(each.below) === below).flatMap((each) => each.forMachine(name, state));
+}
+
 async function route(moved = false) {
   const parts = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   for (const link of document.querySelectorAll("nav a")) {
@@ -76,7 +80,7 @@ async function route(moved = false) {
   try {
     const extension = extensions.find((each) => each.name === parts[0]);
     if (extension) state.wants = await extension.page(main, parts, state);
-    else if (parts[0] === "machine") state.wants = await machinePage(main, parts[1], extensions.flatMap((each) => each.forMachine ? each.forMachine(parts[1], state) : []));
+    else if (parts[0] === "machine") state.wants = await machinePage(main, parts[1], partsOf(parts[1], false), partsOf(parts[1], true));
     else if (parts[0] === "gateway") state.wants = await gatewayPage();
     else if (parts[0] === "log") state.wants = logPage();
     else state.wants = machinesPage();
@@ -123,4 +127,4 @@ async function start() {
 }
 
 // Pages of their own register themselves before the first one is drawn.
-Promise.all(["./alarms.js", "./commission.js"].map((name) => import(name))).then(start).catch((error) => { main.replaceChildren(el("p", { role: "alert" }, `The agent does not answer: ${error.message}`)); });
+Promise.all(["./alarms.js", "./commission.js", "./clips.js"].map((name) => import(name))).then(start).catch((error) => { main.replaceChildren(el("p", { role: "alert" }, `The agent does not answer: ${error.message}`)); });

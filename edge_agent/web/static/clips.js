@@ -1,0 +1,114 @@
+// Kept sound of a machine: listen, have the next window kept, pin, label, delete.
+import { extend } from "./page.js";
+import { bytes, el, get, moment, number, post, say, tag } from "./dom.js";
+
+const REASONS = { alarm: "alarm", request: "asked for", uncertain: "near the threshold", novel: "unlike the others", random: "at random" };
+const FEW = 6;
+const requests = new Map();
+let shown = null; // the panel of the machine that is looked at; the page around it may be drawn anew
+
+const operator = () => localStorage.getItem("operator") || null;
+
+function answer(request) {
+  if (!request) return "";
+  if (request.phase === "waiting") return "Asked for: it is kept when the window under way has ended.";
+  if (request.phase === "recording") return "The window has ended; what comes after it is listened to, then it is screened for speech.";
+  return request.phase === "kept" ? "Kept, and pinned." : `Not kept: ${request.why}.`;
+}
+
+class Panel {
+  constructor(machine) {
+    this.machine = machine;
+    this.note = el("p", { class: "soft", role: "status" }, answer(requests.get(machine)));
+    this.list = el("ul", { class: "clips" });
+    this.kept = el("p", { class: "soft" });
+    this.all = false;
+    this.more = el("button", { type: "button", hidden: true, onclick: () => { this.all = true; this.refresh(); } }, "Show more");
+    this.element = el("section", { class: "panel", "aria-label": "Kept sound" }, el("h3", {}, "Kept sound"),
+      el("div", { class: "row" }, el("button", { type: "button", onclick: () => this.ask() }, "Keep the next window")), this.note, this.kept, this.list, this.more);
+  }
+
+  async ask() {
+    try { this.take((await post(`/api/machines/${encodeURIComponent(this.machine)}/clips`, { operator: operator() })).request); } catch (error) { this.wrong(error); }
+  }
+
+  take(request) {
+    const before = requests.get(this.machine);
+    requests.set(this.machine, request);
+    this.note.removeAttribute("data-wrong");
+    this.note.textContent = answer(request);
+    if (request && request.phase === "kept" && (!before || before.clip !== request.clip || before.phase !== "kept")) this.refresh();
+  }
+
+  wrong(error) { this.note.textContent = error.message; this.note.setAttribute("data-wrong", ""); }
+
+  async refresh() {
+    if (this.list.contains(document.activeElement) && /INPUT|AUDIO/.test(document.activeElement.tagName)) return;
+    if ([...this.list.querySelectorAll("audio")].some((audio) => !audio.paused)) return;
+    try {
+      const { clips, kept, requests: asked } = await get(`/api/clips?machine=${encodeURIComponent(this.machine)}`);
+      if (asked[this.machine] && !requests.has(this.machine)) { requests.set(this.machine, asked[this.machine]); this.note.textContent = answer(asked[this.machine]); }
+      const at = [...this.list.querySelectorAll("button")].indexOf(document.activeElement);
+      this.kept.textContent = kept ? `${kept} kept${kept > clips.length ? `, the newest ${clips.length} here` : ""}.` : "Nothing is kept yet.";
+      this.list.replaceChildren(...(this.all ? clips : clips.slice(0, FEW)).map((clip) => this.line(clip)));
+      this.more.hidden = this.all || clips.length <= FEW;
+      if (at >= 0) this.list.querySelectorAll("button")[at]?.focus();
+    } catch (error) { this.wrong(error); }
+  }
+
+  line(clip) {
+    const when = moment(clip.at_s);
+    const label = el("input", { value: clip.label || "", maxlength: 128, placeholder: "what it was", "aria-label": `What the clip of ${when} was` });
+    const button = (text, does) => el("button", { type: "button", "aria-label": `${text} the clip of ${when}`, onclick: does }, text);
+    return el("li", { "data-clip": clip.id },
+      el("p", {}, el("strong", {}, when), " ", tag(clip.state), " ", clip.pinned && tag("quiet", "pinned"), " ", clip.label && tag("quiet", clip.label)),
+      el("p", { class: "soft" }, [`kept: ${REASONS[clip.reason] || clip.reason}`, clip.score !== null && `score ${number(clip.score)} of ${number(clip.threshold)}`,
+        ["masked", "trimmed"].includes(clip.speech) && `speech ${clip.speech}`, bytes(clip.size_bytes)].filter(Boolean).join(" · ")),
+      clip.audio ? el("audio", { controls: true, preload: "none", src: `/api/clips/${clip.id}/audio`, "aria-label": `Sound of ${this.machine}, ${when}` }) : el("p", { class: "soft" }, "No sound is kept at this site, only its spectrogram."),
+      el("div", { class: "row" }, label, button("Label", () => this.act(clip, "label", { label: label.value.trim() }, label.value.trim() ? "Labelled" : "The label is gone")),
+        button(clip.pinned ? "Unpin" : "Pin", () => this.act(clip, clip.pinned ? "unpin" : "pin", {}, clip.pinned ? "Not pinned any more" : "Pinned: it is never deleted for room")),
+        button("Delete", () => this.remove(clip, when))));
+  }
+
+  async act(clip, verb, more, done) {
+    try {
+      await post(`/api/clips/${clip.id}/${verb}`, { operator: operator(), ...more });
+      if (document.activeElement?.tagName === "INPUT") document.activeElement.blur();
+      await this.refresh();
+      this.note.textContent = done; say(done);
+    } catch (error) { this.wrong(error); }
+  }
+
+  remove(clip, when) {
+    const dialog = el("dialog", { "aria-label": "Delete a clip", onclose: () => dialog.remove() },
+      el("p", {}, `Delete the clip of ${when}${clip.pinned ? ", which is pinned," : ""} for good?`),
+      el("div", { class: "row" },
+        el("button", { type: "button", onclick: () => dialog.close() }, "Keep it"),
+        el("button", { type: "button", class: "main", onclick: () => { dialog.close(); this.act(clip, "delete", {}, "Deleted"); } }, "Delete it")));
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+}
+
+extend({
+  name: "clips", below: true,
+  async page(main, parts) { location.hash = `#/machine/${encodeURIComponent(parts[1] || "")}`; return () => false; },
+  take(changes) {
+    for (const [machine, request] of Object.entries(changes.clip_requests || {})) {
+      const before = requests.get(machine);
+      if (shown && shown.machine === machine && shown.element.isConnected) { shown.take(request); continue; } // its note is read out
+      requests.set(machine, request);
+      if (before && before.phase !== request.phase && request.phase !== "recording") say(`${machine}: ${answer(request)}`);
+    }
+    return false;
+  },
+  forMachine(name, state) {
+    if (!state.clips) return [];
+    if (!shown || shown.machine !== name) shown = new Panel(name);
+    shown.refresh();
+    return [shown.element];
+  },
+  async start(state) {
+    state.clips = (await fetch("/api/clips?machine=")).status !== 404;
+  },
+});
