@@ -1,6 +1,7 @@
 """What every part of the hub works with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.orm import Session
 
 from training_hub.catalogue.database import Database
+from training_hub.catalogue.group_commit import GroupCommit
 from training_hub.config.settings import HubSettings
 from training_hub.metrics import HubMetrics
 from training_hub.storage.objects import ObjectStore
@@ -41,6 +43,11 @@ class HubParts:
     objects: ObjectStore
     jobs: JobQueue
     metrics: HubMetrics = field(default_factory=HubMetrics)
+
+    @cached_property
+    def writes(self) -> GroupCommit:
+        """For many small writes at once; see `GroupCommit`."""
+        return GroupCommit(self.database)
 
     @property
     def registry(self) -> CollectorRegistry:

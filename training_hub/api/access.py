@@ -10,14 +10,13 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request, Security, status
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from training_hub.accounts.gate import Gate
-from training_hub.accounts.gate import address_of as _address_of
+from training_hub.accounts.gate import Gate, address_of
 from training_hub.accounts.principal import GatewayPrincipal, Person, Role
 from training_hub.parts import HubParts
 
 
-def parts_of(request: Request) -> HubParts:
-    """The hub's parts, from the app."""
+async def parts_of(request: Request) -> HubParts:
+    """The hub's parts, from the app; async, for a plain function would cost a thread's turn."""
     parts = request.app.state.parts
     assert isinstance(parts, HubParts)
     return parts
@@ -63,6 +62,10 @@ def _gateway(request: Request, _key: Annotated[object, _KEY]) -> GatewayPrincipa
     return gate_of(request).gateway(request)
 
 
+async def _address(request: Request) -> str:
+    return address_of(request)
+
+
 Parts = Annotated[HubParts, Depends(parts_of)]
 Viewer = Annotated[Person, Depends(_person_with(Role.VIEWER))]
 Operator = Annotated[Person, Depends(_person_with(Role.OPERATOR))]
@@ -71,5 +74,5 @@ Admin = Annotated[Person, Depends(_person_with(Role.ADMIN))]
 MaybePerson = Annotated[Person | None, Depends(_person_or_none)]
 """Whoever asks, or None: for pages that send nobody to the login."""
 SendingGateway = Annotated[GatewayPrincipal, Depends(_gateway)]
-Address = Annotated[str, Depends(_address_of)]
+Address = Annotated[str, Depends(_address)]
 """Where the request came from, for the audit log."""

@@ -1,7 +1,8 @@
 """The database: SQLite in a file, or PostgreSQL, by one URL."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -36,13 +37,16 @@ class Database:
             raise CatalogueError(f"{parsed.drivername}: use sqlite or postgresql+psycopg")
         if password is not None:
             parsed = parsed.set(password=password)
-        options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": pool_size, "max_overflow": pool_size}
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
         if parsed.get_backend_name() == "sqlite":
             options["connect_args"] = {"timeout": _BUSY_S, "check_same_thread": False}
+        else:
+            options["pool_pre_ping"] = True  # a server may have been restarted
         self.engine: Engine = create_engine(parsed, **options)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_up_sqlite)
+        self._turn = threading.Lock()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
@@ -53,8 +57,10 @@ class Database:
             writes: Take SQLite's only writing place at once, for a transaction that reads first and writes later cannot
                 wait for it: it fails where another wrote meanwhile.
         """
-        with self._sessions() as session, session.begin():
-            if writes and self.is_sqlite:
+        alone = writes and self.is_sqlite
+        # threads of one process queue here: SQLite's own waiting is sleeping and looking again, up to 0.1 s late
+        with self._turn if alone else nullcontext(), self._sessions() as session, session.begin():
+            if alone:
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
 

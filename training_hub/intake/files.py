@@ -28,28 +28,26 @@ def store_file(parts: HubParts, sha256: str, path: Path, size_bytes: int) -> boo
         IntakeError: It is no clip; nothing was stored.
         StorageError: The store refused it.
     """
-    with parts.database.transaction(writes=False) as session:
-        known = session.get(StoredObject, sha256) is not None
-    media_type = "" if known else media_type_of(path)
-    parts.objects.settle(path)
-    with parts.database.transaction() as session:
-        locked = select(StoredObject).where(StoredObject.sha256 == sha256).with_for_update()
-        row = session.scalar(locked)
-        is_new = row is None
-        if row is None:
-            values = {
-                "sha256": sha256,
-                "size_bytes": size_bytes,
-                "media_type": media_type or media_type_of(path),
-                "stored_at": utc_now(),
-            }
-            is_new = bool(insert_new(session, StoredObject, [values], "sha256"))
-            row = session.scalars(locked).one()
-        if not is_new and not _has_record(session, sha256):
-            row.stored_at = utc_now()  # whoever sends it again will send its record: it is no orphan yet
-        # within the transaction: whoever removes the object holds its row's lock until it is gone
-        parts.objects.put_file(sha256, path)
-    return is_new
+    values = {
+        "sha256": sha256,
+        "size_bytes": size_bytes,
+        "media_type": media_type_of(path),
+        "stored_at": utc_now(),
+    }
+    parts.objects.put_file(sha256, path)
+
+    def write(session: Session) -> bool:
+        is_new = bool(insert_new(session, StoredObject, [values], "sha256"))
+        if not is_new:
+            row = session.scalars(select(StoredObject).where(StoredObject.sha256 == sha256).with_for_update()).one()
+            if not _has_record(session, sha256):
+                row.stored_at = utc_now()  # whoever sends it again will send its record: it is no orphan yet
+        # Whoever removes an object holds its row until it is gone: where that was since it was put, it is put again.
+        if not parts.objects.has(sha256):
+            parts.objects.put_file(sha256, path)
+        return is_new
+
+    return parts.writes.run(write)
 
 
 def _has_record(session: Session, sha256: str) -> bool:

@@ -7,8 +7,6 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
-_MOST_PARAMETERS = 30_000  # SQLite's bound is 32,766
-
 
 def insert_new(
     session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]], key: str
@@ -24,16 +22,12 @@ def insert_new(
     Returns:
         Keys of the rows that are new.
     """
-    made: list[Any] = []
     if not rows:
-        return made
-    ordered = sorted(rows, key=lambda row: row[key])
-    step = max(1, _MOST_PARAMETERS // len(ordered[0]))
-    for first in range(0, len(ordered), step):
-        statement = inserting(session, table).values(list(ordered[first : first + step]))
-        column = getattr(table, key)
-        made += session.scalars(statement.on_conflict_do_nothing().returning(column))
-    return made
+        return []
+    ordered = sorted((dict(row) for row in rows), key=lambda row: row[key])
+    statement = inserting(session, table).on_conflict_do_nothing().returning(table.__table__.c[key])
+    # by the table, not the class: nothing has to be loaded; one row or many, the statement is compiled once
+    return list(session.connection().execute(statement, ordered).scalars())
 
 
 def inserting(session: Session, table: type[DeclarativeBase]) -> sqlite.Insert | postgresql.Insert:

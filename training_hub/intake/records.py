@@ -40,6 +40,8 @@ def take_record(
     machine = machines_for(session, gateway, {sidecar.machine: sidecar.machine_type})[sidecar.machine]
     values = _columns(sidecar) | {"machine_id": machine.id, "gateway_id": gateway.gateway_id, "sidecar": stored}
     is_new = bool(insert_new(session, Clip, [values], "id"))
+    if is_new and sidecar.label is None:
+        return ClipReceipt(id=clip_id, sha256=sha256, repeated=False)
     clip = session.scalars(select(Clip).where(Clip.id == clip_id).with_for_update(of=Clip)).one()
     before = {} if is_new else clip.sidecar or {}
     if not is_new:
@@ -63,7 +65,8 @@ def _check(session: Session, gateway: GatewayPrincipal, sha256: str, clip_id: st
             Refused.INVALID, f"the record is of clip {sidecar.id}, {sidecar.sha256}, not of {clip_id}, {sha256}"
         )
     # locked against removal as an orphan until the clip that names it is committed
-    row = session.scalar(select(StoredObject).where(StoredObject.sha256 == sha256).with_for_update(read=True))
+    wanted = select(StoredObject.size_bytes, StoredObject.media_type).where(StoredObject.sha256 == sha256)
+    row = session.execute(wanted.with_for_update(read=True)).one_or_none()
     if row is None:
         raise IntakeError(Refused.CONFLICT, f"there is no file {sha256}; PUT /clips/{sha256} first")
     kind = "audio" if row.media_type == AUDIO_TYPE else "log_mel"

@@ -34,7 +34,7 @@ class ObjectDirectory:
         target = self._root / key
         if target.exists():
             return False
-        sync_file(source)
+        _sync_file(source)
         self._make_directory(target.parent)
         try:
             os.link(source, target)
@@ -111,7 +111,7 @@ class ObjectDirectory:
         part = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
         try:
             shutil.copyfile(source, part)
-            sync_file(part)
+            _sync_file(part)
             part.rename(target)  # the same content: it does not matter whose stays
         finally:
             part.unlink(missing_ok=True)
@@ -128,7 +128,7 @@ class ObjectDirectory:
         _sync_directory(directory.parent)
 
 
-def sync_file(path: Path) -> None:
+def _sync_file(path: Path) -> None:
     """Have a file's content on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from obstore.exceptions import NotFoundError
 from obstore.store import LocalStore, S3Store
 
 from training_hub.storage.bucket import Bucket
-from training_hub.storage.directory import ObjectDirectory, sync_file
+from training_hub.storage.directory import ObjectDirectory
 from training_hub.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _PREFIX = "objects"
 
 
 class ObjectStore:
-    """A store of immutable objects under `objects/ab/cd/<sha256>`. Any thread; several processes.
+    """A store of immutable objects under `objects/ab/<sha256>`. Any thread; several processes.
 
     Args:
         url: `file:///var/lib/training-hub/objects` or `s3://bucket/prefix`.
@@ -73,16 +73,6 @@ class ObjectStore:
         """
         with _explained(f"object {sha256} cannot be stored"):
             return self._back.put_file(_key(sha256), path)
-
-    def settle(self, path: Path) -> None:
-        """Have a scratch file on the disk ahead of `put_file`, which is then quick.
-
-        Raises:
-            StorageError: The disk refuses it.
-        """
-        if isinstance(self._back, ObjectDirectory):
-            with _explained(f"{path} cannot be written to the disk"):
-                sync_file(path)
 
     def get(self, sha256: str) -> bytes:
         """An object's content, checked: a store is never trusted for integrity.
@@ -191,4 +181,4 @@ def _explained(what: str) -> Iterator[None]:
 def _key(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise StorageError(f"{sha256!r} is no SHA-256 in hex")
-    return f"{_PREFIX}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+    return f"{_PREFIX}/{sha256[:2]}/{sha256}"

@@ -125,8 +125,8 @@ def put_record(  # noqa: PLR0917  # FastAPI's
     gateway: SendingGateway,
 ) -> ClipReceipt:
     """The receipt says that file and record are on the hub's disk. 409: no such file, or the id is another clip's."""
-    with _answered(parts, "clip_records"), parts.database.transaction() as session:
-        receipt = take_record(session, gateway, sha256, clip_id, record)
+    with _answered(parts, "clip_records"):
+        receipt = parts.writes.run(lambda session: take_record(session, gateway, sha256, clip_id, record))
     parts.metrics.clip_records.labels("repeated" if receipt.repeated else "accepted").inc()
     if receipt.repeated:
         response.status_code = status.HTTP_200_OK
@@ -144,8 +144,7 @@ def missing_clips(asked: Strictly[Hashes], parts: Parts, _gateway: SendingGatewa
 def post_events(batch: Strictly[EventBatch], parts: Parts, gateway: SendingGateway) -> EventReceipt:
     """All but the refused are on the hub's disk; events that came by the broker are `repeated`."""
     known, refused = check_events(gateway, (_payload(event) for event in batch.events))
-    with parts.database.transaction() as session:
-        receipt = take_events(session, gateway, known, refused, via="http")
+    receipt = parts.writes.run(lambda session: take_events(session, gateway, known, refused, via="http"))
     for outcome, count in (
         ("accepted", receipt.accepted),
         ("repeated", receipt.repeated),
