@@ -51,7 +51,9 @@ from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
 from edge_agent.errors import CommandError
-from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.bundle import Bundle, load_bundle
+from edge_agent.inference.errors import BundleError
+from edge_agent.inference.in_use import Slot, bundle_dir, profiles_dir, read_in_use
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
@@ -96,6 +98,8 @@ class Daemon:
         DeliveryError: The outbox cannot be opened.
         ObserveError: The HTTP port cannot be listened on.
     """
+
+    _refused_slot: Slot | None = None
 
     def __init__(
         self,
@@ -376,6 +380,7 @@ class Daemon:
             self._hub.look_after()
         if self._updates is not None:
             self._updates.look_after(self._change_models)
+        self._follow_models()
         synced = self._clock.is_synced()
         if synced and not self._was_synced:
             # the one step that is taken over: the first good time. Later ones move no stamp.
@@ -481,6 +486,26 @@ class Daemon:
         self._crew.engage((), self._settings, plans)
         self._show_models(reference)
         _log.info("listening with bundle %s %s", reference.name, reference.version)
+
+    def _follow_models(self) -> None:
+        """Somebody may have gone back to the last good bundle by `edge-agent models rollback`."""
+        slot = None
+        try:
+            in_use = read_in_use(self._state_dir)
+            if in_use is None or in_use.configured != self._settings.model.bundle:
+                return
+            slot = in_use.active
+            if slot in (self._refused_slot, None) or slot.bundle == self._bundle.ref:
+                return
+            bundle = load_bundle(bundle_dir(self._state_dir, slot.bundle.sha256), probe=False)
+            self._change_models(bundle, profiles_dir(self._state_dir, slot.profiles), lambda: None)
+        except (BundleError, DetectionError) as error:
+            if slot != self._refused_slot:
+                self._refused_slot = slot
+                _log.error("the bundle that the disk says is in use is not taken over: %s", error)
+        else:
+            if self._updates is not None:
+                self._updates.desk.moved(bundle)
 
     def _show_models(self, bundle: BundleRef) -> None:
         self._metrics.model_loaded(name=bundle.name, version=bundle.version, sha256=bundle.sha256)

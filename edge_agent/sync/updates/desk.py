@@ -25,6 +25,7 @@ from edge_agent.inference.bundle import Bundle, load_bundle, version_numbers
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import Declined, InUse, Slot, bundle_dir
 from edge_agent.inference.manifest import BundleRef
+from edge_agent.sync.updates import notice
 from edge_agent.sync.updates.child import ChildOrders
 from edge_agent.sync.updates.comparison import Comparison, Pair
 from edge_agent.sync.updates.errors import UpdateError
@@ -45,6 +46,7 @@ _LOOK_S = 0.5
 _FIRST_RETRY_S = 30.0
 _MAX_RETRY_S = 3600.0
 _MOST_ERRORS = 20
+_POST_EVERY_S = 10.0
 
 
 class Repository(Protocol):
@@ -309,6 +311,13 @@ class UpdateDesk:
             self._counts["went_back"] += 1
         self._probation = None
 
+    def moved(self, bundle: Bundle) -> None:
+        """Somebody went back on the disk, and the agent listens with that."""
+        with self._changed:
+            self._in_use, self._current, self._job, self._go_back = self._shelf.in_use(), bundle, None, None
+            self._counts["went_back"] += 1
+        self._probation = None
+
     def cannot_go_back(self, why: str) -> None:
         """What is in use stays, for want of anything better; the hub asks again."""
         _log.error("the bundle in use is to be left and cannot be: %s", why)
@@ -345,8 +354,11 @@ class UpdateDesk:
     def _run(self) -> None:
         failures = itertools.count()
         while True:
+            self._post()
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._has_work())
+                if self._job is None:
+                    self._changed.wait_for(lambda: self._stopping or self._job is not None)
+                self._changed.wait_for(lambda: self._stopping or self._job is None or self._job.ready is None)
                 if self._stopping:
                     return
                 job = self._job
@@ -369,9 +381,6 @@ class UpdateDesk:
             except Exception:
                 _log.exception("rollout %s: a defect of the agent; the bundle in use stays", job.assignment.rollout)
                 self._decline(job, "a defect of the agent, see its log")
-
-    def _has_work(self) -> bool:
-        return self._job is not None and self._job.ready is None
 
     def _gone(self, job: _Job) -> bool:
         return self._stopping or self._job is not job
@@ -419,6 +428,7 @@ class UpdateDesk:
         with UpdateProcess(orders, lambda: self._gone(job)) as process:
             known = frozenset(process.hear(_PREPARE_S)["machines"])
             self._phase(job, "shadow")
+            posted_s = time.monotonic()
             while not self._gone(job):
                 told = job.assignment
                 compared = job.comparison.enough(known & self._machines(), told.shadow_windows)
@@ -428,6 +438,9 @@ class UpdateDesk:
                         job.ready = TakeOver(bundle, job.prepared, told.rollout)
                         self._changed.wait_for(lambda: self._gone(job) or job.ready is None)
                     return
+                if time.monotonic() - posted_s > _POST_EVERY_S:
+                    posted_s = time.monotonic()
+                    self._post()
                 try:
                     seen = self._windows.get(timeout=_LOOK_S)
                 except queue.Empty:
@@ -478,11 +491,18 @@ class UpdateDesk:
             clips=self._clips,
         )
 
+    def _post(self) -> None:
+        """Leave word on the disk."""
+        job, report = self._job, self.report()
+        said = None if job is None or report is None else notice.Notice(report=report, shed=job.comparison.shed)
+        notice.post(self._state_dir, said)
+
     def _phase(self, job: _Job, phase: UpdatePhase) -> None:
         with self._changed:
             if job.phase != phase:
                 _log.info("rollout %s: %s", job.assignment.rollout, phase)
             job.phase, job.why = phase, ""
+        self._post()
 
     def _shed(self, job: _Job) -> None:
         with self._changed:
