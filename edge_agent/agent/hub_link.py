@@ -129,7 +129,7 @@ class HubLink:
     def acknowledged(self, message: Message) -> None:
         """The broker acknowledged an event; on the publisher's thread."""
         if self._journal is not None:
-            self._journal.note(message, self._clock.wall_ns())
+            self._journal.note(message, self._clock.wall_ns() if self._clock.is_synced() else None)
 
     def before_forgotten(self) -> None:
         """The outbox is about to forget what was acknowledged; on the publisher's thread."""

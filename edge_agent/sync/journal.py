@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +26,7 @@ ROW_OVERHEAD_BYTES = 120
 _SLACK = 1.25
 _BUSY_S = 0.05
 _MOST_HELD = 1000
+_REFUSED_WAIT_S = 5.0
 _DROP_BATCH = 256
 _NS_PER_DAY = 86_400 * 1_000_000_000
 _SCHEMA = """
@@ -103,33 +105,48 @@ class SentJournal:
     Args:
         state_dir: Where it lies.
         limits: How much is kept.
+        now_s: Monotonic time.
     """
 
-    def __init__(self, state_dir: Path, limits: JournalLimits) -> None:
+    def __init__(self, state_dir: Path, limits: JournalLimits, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self._now_s = now_s
+        self._not_before_s = float("-inf")
         self._lock = threading.Lock()
-        self._held: list[tuple[Message, int]] = []
+        self._held: deque[tuple[str, int, int, bytes]] = deque()
         self._lost: Counter[str] = Counter()
         self._refused = ""
         most = int(limits.max_bytes * _SLACK)
         self._books: tuple[int, int, int] | None = None  # waiting, reconciled, bytes; as last counted or reckoned
         self._database = SyncDatabase(state_dir / FILE_NAME, _SCHEMA, max_bytes=most, busy_s=_BUSY_S)
 
-    def note(self, message: Message, now_ns: int) -> None:
-        """The broker acknowledged an event; it is on disk after the next `flush`. Does not wait."""
+    def note(self, message: Message, now_ns: int | None) -> None:
+        """The broker acknowledged an event; it is on disk after the next `flush`. Does not wait.
+
+        Args:
+            message: The event.
+            now_ns: Wall time; None while the clock is not synchronised: then it never grows too old.
+        """
+        row = (message.event_id, int(message.priority), now_ns or 0, pack(message.payload))
         with self._lock:
-            self._held.append((message, now_ns))
-            while len(self._held) > _MOST_HELD:
-                self._held.pop(0)
+            self._held.append(row)
+            if len(self._held) > _MOST_HELD:
+                self._held.popleft()
                 self._lost[Lost.DISK.value] += 1
 
     def flush(self) -> None:
-        """Write what was noted, before the outbox forgets it; what the disk refuses stays in memory."""
+        """Write what was noted, before the outbox forgets it; what the disk refuses stays in memory.
+
+        After a refusal the disk is left alone for some seconds.
+        """
+        if self._now_s() >= self._not_before_s:
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
-            taken = list(self._held)
-        if not taken:
+            values = list(self._held)
+        if not values:
             return
-        values = [(m.event_id, int(m.priority), now_ns, pack(m.payload)) for m, now_ns in taken]
         query = (
             "INSERT INTO sent (event_id, priority, noted_ns, reconciled, payload) VALUES (?, ?, ?, 0, ?) "
             "ON CONFLICT (event_id) DO NOTHING"
@@ -140,12 +157,15 @@ class SentJournal:
             if not self._refused:
                 _log.error("events are sent, and not kept for the hub for now: %s", error)
             self._refused = str(error)
+            self._not_before_s = self._now_s() + _REFUSED_WAIT_S
             return
         if self._refused:
             _log.info("events are kept for the hub again")
             self._refused = ""
         with self._lock:
-            del self._held[: len(taken)]
+            for row in values:
+                if self._held and self._held[0] is row:
+                    self._held.popleft()
             if self._books is not None:
                 waiting, reconciled, size = self._books
                 size += sum(len(stored) + ROW_OVERHEAD_BYTES for *_, stored in values)
@@ -214,11 +234,11 @@ class SentJournal:
         Raises:
             SyncError: The disk refuses it.
         """
-        self.flush()
+        self._write()
         if now_ns is not None:
             old_ns = now_ns - round(self._limits.keep_days * _NS_PER_DAY)
             old_alarm_ns = now_ns - round(self._limits.keep_alarms_days * _NS_PER_DAY)
-            where = "noted_ns < CASE priority WHEN ? THEN ? ELSE ? END"
+            where = "noted_ns > 0 AND noted_ns < CASE priority WHEN ? THEN ? ELSE ? END"
             values = (int(Priority.ALARM), old_alarm_ns, old_ns)
             self._count(Lost.AGE, self._database.run(lambda db: _drop(db, where, values)))
         # reconciled before waiting, alarms after all others, the oldest first
@@ -249,7 +269,7 @@ class SentJournal:
 
     def close(self) -> None:
         """Write what is held and free the file."""
-        self.flush()
+        self._write()
         self._database.close()
 
     def _counted(self) -> tuple[int, int, int]:

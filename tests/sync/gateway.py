@@ -75,12 +75,18 @@ class Gateway:
         self._ids: Iterator[str] = ids()
         self.line: HubLine | None = None
 
-    def keep(self, number: int = 1, reason: Reason = Reason.UNCERTAIN, **changes: object) -> list[Sidecar]:
+    def keep(
+        self, number: int = 1, reason: Reason = Reason.UNCERTAIN, *, seconds: float = 0.5, **changes: object
+    ) -> list[Sidecar]:
         """Keep so many clips of noise, each another."""
         kept = []
         for _ in range(number):
             clip_id = next(self._ids)
-            samples = np.random.default_rng(list(clip_id.encode())).integers(-900, 900, 8000).astype(np.int16)
+            samples = (
+                np.random.default_rng(list(clip_id.encode()))
+                .integers(-900, 900, round(16_000 * seconds))
+                .astype(np.int16)
+            )
             kept.append(self.store.put(sidecar(clip_id, reason, **changes), flac_bytes(samples)))
         return kept
 

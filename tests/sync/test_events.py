@@ -127,11 +127,12 @@ def test_results_grow_old_before_alarms(tmp_path: Path) -> None:
     assert len(_kept(journal)) == 3
     journal.maintain(None)
     assert len(_kept(journal)) == 3, "a clock that is not set makes nothing old"
+    journal.note(undated := result_message(), None)
     journal.maintain(18 * DAY_NS)
-    assert _kept(journal) == [alarm.event_id]
+    assert _kept(journal) == [alarm.event_id, undated.event_id], "nor what was noted while it was not set"
     assert dict(journal.stats().lost)["age"] == 2
     journal.maintain(101 * DAY_NS)
-    assert _kept(journal) == []
+    assert _kept(journal) == [undated.event_id]
 
 
 def test_at_the_cap_reconciled_results_go_first_and_alarms_last(tmp_path: Path) -> None:
@@ -158,7 +159,8 @@ def test_at_the_cap_reconciled_results_go_first_and_alarms_last(tmp_path: Path) 
 
 
 def test_a_disk_that_refuses_blocks_nothing_and_is_caught_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    journal = SentJournal(tmp_path, JournalLimits())
+    now_s = [0.0]
+    journal = SentJournal(tmp_path, JournalLimits(), now_s=lambda: now_s[0])
     journal.note(result_message(), 1)
     journal.flush()
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
@@ -170,6 +172,9 @@ def test_a_disk_that_refuses_blocks_nothing_and_is_caught_up(tmp_path: Path, cap
     other.execute("ROLLBACK")
     other.close()
     journal.note(result_message(), 1)
+    journal.flush()
+    assert journal.stats().held == 5, "the disk is left alone for some seconds"
+    now_s[0] = 6.0
     journal.flush()
     assert (journal.stats().held, len(_kept(journal))) == (0, 6)
     assert len([r for r in caplog.records if "not kept for the hub for now" in r.message]) == 1

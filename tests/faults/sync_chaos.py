@@ -1,0 +1,204 @@
+"""Kills the sync at random moments of its uploads, cuts its lines and takes the hub away; counts what was lost.
+
+`python -m tests.faults.sync_chaos --kills 100` is the long run; the tests do a short one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.clips.store import ClipStore, StoreLimits
+from tests.clips.samples import START_NS
+from tests.support.agent import ROOT, write_config
+from tests.support.broker import wait_until
+from tests.support.contract_hub import ContractHub, Kept
+from tests.sync.gateway import Gateway
+
+CLIPS = 12
+EVENTS = 60
+
+
+class CuttingLine:
+    """A TCP relay to the hub that ends each connection after some bytes, as a bad radio link does."""
+
+    def __init__(self, hub_port: int, choose: random.Random, *, least: int, most: int) -> None:
+        self.cuts = 0
+        self._hub_port = hub_port
+        self._choose = choose
+        self._least, self._most = least, most
+        self.whole = False
+        """Whether the line holds from now on."""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        left = self._choose.randint(self._least, self._most)
+        with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self._hub_port)) as hub:
+            threading.Thread(target=_relay, args=(hub, client), daemon=True).start()
+            while data := client.recv(8192):
+                if not self.whole and (left := left - len(data)) < 0:
+                    self.cuts += 1
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                hub.sendall(data)
+
+
+def _relay(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it.
+
+    Attributes:
+        kills, cuts, outages: What was done to it.
+        clips, events: What was to arrive.
+        lost: Clips and events that the hub has not got at the end.
+        early: Clips that counted as sent at some kill while the hub had no record of them.
+        altered: Files at the hub that are not those of the gateway.
+        gone: Clips that the gateway lost.
+        files_sent: Times that a file was sent whole.
+    """
+
+    kills: int
+    cuts: int
+    outages: int
+    clips: int
+    events: int
+    lost: tuple[str, ...]
+    early: tuple[str, ...]
+    altered: tuple[str, ...]
+    gone: tuple[str, ...]
+    files_sent: int
+
+
+def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcome:
+    """Kill the sync `kills` times, with the line cut and the hub away now and then, then let it finish."""
+    choose = random.Random(seed)
+    hub = ContractHub(Kept())
+    line = CuttingLine(hub.port, choose, least=10_000, most=250_000)
+    gateway = Gateway(directory, f"http://127.0.0.1:{line.port}")
+    gateway.clock.s = (time.time_ns() - START_NS) / 1e9  # the processes go by the real one
+    wanted = gateway.keep(clips, seconds=5.0)
+    events = gateway.publish(EVENTS)
+    gateway.journal.close()
+    gateway.store.close()
+    config = _config(gateway, line.port)
+    early: set[str] = set()
+    outages = 0
+    try:
+        for kill in range(kills):
+            asked = hub.requests.total()
+            process = _start(config, directory)
+            wait_until(lambda asked=asked, hub=hub: hub.requests.total() > asked, 60.0, "a request")  # type: ignore[misc]
+            time.sleep(choose.uniform(0.0, 1.5))
+            if kill % 3 == 1:  # the hub goes away under it, and comes back with what it had
+                outages += 1
+                hub.close()
+                time.sleep(choose.uniform(0.1, 0.5))
+                requests = hub.requests
+                hub = ContractHub(hub.kept, hub.port)
+                hub.requests = requests
+            process.kill()
+            process.wait()
+            early |= _synced(gateway) - hub.kept.records.keys()
+        line.whole = True
+        process = _start(config, directory, watch=False)
+        assert process.wait(120) == 0, (directory / "sync.log").read_text()[-2000:]
+        store = ClipStore(gateway.store.root, StoreLimits())
+        there = {row.id for row in store.rows()}
+        files = {clip.sha256: store.payload_path(clip).read_bytes() for clip in wanted if clip.id in there}
+        store.close()
+        kept = hub.kept
+        lost = [clip.id for clip in wanted if clip.id not in kept.records or clip.sha256 not in kept.files]
+        lost += [clip.id for clip in wanted if clip.id not in _synced(gateway)]
+        lost += [message.event_id for message in events if message.event_id not in kept.events]
+        return Outcome(
+            kills=kills,
+            cuts=line.cuts,
+            outages=outages,
+            clips=len(wanted),
+            events=len(events),
+            lost=tuple(lost),
+            early=tuple(early),
+            altered=tuple(sha256 for sha256, content in files.items() if kept.files.get(sha256) != content),
+            gone=tuple(clip.id for clip in wanted if clip.id not in there),
+            files_sent=hub.requests["PUT /clips/*"],
+        )
+    finally:
+        line.close()
+        hub.close()
+
+
+def _config(gateway: Gateway, port: int) -> Path:
+    key = gateway.settings.hub.key_file
+    assert key is not None
+    body = (
+        '[clips]\nspeech = "off"\nmin_free_bytes = 0\n'
+        f'[hub]\nenabled = true\nurl = "http://127.0.0.1:{port}"\nkey_file = "{key.path}"\nmax_bytes_per_s = 300000\n'
+        "backoff_max_s = 1.0\n[hub.journal]\nsettle_s = 0.0\n"
+    )
+    return write_config(
+        gateway.directory / "agent.toml", state_dir=gateway.state_dir, mqtt_port=None, http_port=1, body=body
+    )
+
+
+def _start(config: Path, directory: Path, *, watch: bool = True) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "edge_agent", "sync", "--config", str(config), *(["--watch"] if watch else [])]
+    with (directory / "sync.log").open("ab") as log:
+        return subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
+
+
+def _synced(gateway: Gateway) -> set[str]:
+    store = ClipStore(gateway.store.root, StoreLimits())
+    try:
+        return set(store.labels_at_hub())
+    finally:
+        store.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        outcome = run(Path(directory), kills=arguments.kills, seed=arguments.seed, clips=arguments.clips)
+    print(outcome)
+    return int(bool(outcome.lost or outcome.early or outcome.altered or outcome.gone))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
