@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float32]
 UNKNOWN_FAULT = "unknown"
 MAX_FAULTS = 64
 MAX_LABEL_CHARACTERS = 128
+MIN_CONFIDENCE = 0.5
+"""A name that is less likely right than wrong is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class FaultGuess:
     """What is said of one anomalous window.
 
     Attributes:
-        label: The nearest fault's name, or `unknown` where none is near enough.
+        label: The nearest fault's name, or `unknown` where none is near enough, or two are about as near.
         distance: 1 less the cosine to the nearest fault's prototype: 0 the same, 1 unrelated.
         confidence: Of the label, 0 to 1; calibrated on recordings that the prototypes were not made of.
     """
@@ -96,8 +98,8 @@ class FaultPrototypes:
         weights = self.probabilities(distances)
         nearest = int(np.argmin(distances))
         distance = float(np.clip(distances[nearest], 0.0, 2.0))
-        if distance > self.limits[nearest]:
-            return FaultGuess(UNKNOWN_FAULT, distance, float(weights[-1] / (weights[-1] + weights[nearest])))
+        if distance > self.limits[nearest] or weights[nearest] < MIN_CONFIDENCE:
+            return FaultGuess(UNKNOWN_FAULT, distance, float(1.0 - weights[nearest]))
         return FaultGuess(self.labels[nearest], distance, float(weights[nearest]))
 
     def probabilities(self, distances: FloatArray) -> FloatArray:
