@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.detection.embedding import unit
 from edge_agent.detection.faults import MAX_FAULTS, UNKNOWN_FAULT, FaultPrototypes, direction
+from edge_agent.detection.unit import unit
 
 FloatArray = NDArray[np.float32]
 
