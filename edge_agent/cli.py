@@ -19,6 +19,7 @@ COMMANDS = {
     "models": "show and verify bundles",
     "clips": "list, show, label, pin, export, delete and verify kept sound",
     "sync": "send clips and events to the hub, over the network or on a USB stick",
+    "bench": "measure speed, memory and size on this machine",
     "doctor": "check everything that the service needs and say what to do",
     "install-service": "make the agent a service of systemd",
     "demo": "watch a simulated pump fail",

@@ -115,6 +115,11 @@ class OfflineAnalyser:
         self._analyser = Analyser(bundle.encoder())
         self._transform = LogMelTransform(self._settings)
 
+    def begin_books(self) -> Books:
+        """Begin new books, which are `books` from now on."""
+        self.books = Books()
+        return self.books
+
     def features(self, log_mel_db: NDArray[np.float32]) -> WindowFeatures:
         """Features of a window that exists as log-mel frames `[frames, 128]` only."""
         return self._analyser.clip(log_mel_db, self._settings).features

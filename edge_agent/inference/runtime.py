@@ -115,6 +115,10 @@ class TFLiteModel:
                 result[start:stop] = spec.dequantise(self._interpreter.tensor(spec.index)())
         return results
 
+    def run_again(self) -> None:
+        """Run the last batch once more on what its tensors hold, for its time alone."""
+        self._interpreter.invoke()
+
     def _slices(self, count: int) -> Iterator[tuple[int, int]]:
         step = self._fixed_batch or MAX_BATCH
         for start in range(0, count, step):

@@ -52,11 +52,15 @@ class LogMelTransform:
         ducc0.fft.r2c(self._frames, axes=(1,), out=self._spectrum, nthreads=1)
         np.square(self._real, out=self._real)
         np.add(self._real[:, 0::2], self._real[:, 1::2], out=self._power)
-        for bins, bands, filters in self._products:
-            np.matmul(self._power[:, bins], filters, out=out[:, bands])
+        self.mel_product(self._power, out)
         np.maximum(out, self._floor, out=out)
         np.log10(out, out=out)
         np.multiply(out, np.float32(10.0), out=out)
+
+    def mel_product(self, power: FloatArray, out: FloatArray) -> None:
+        """Power spectra `[group_frames, n_bins]` through the filter bank, into `[group_frames, n_mels]`."""
+        for bins, bands, filters in self._products:
+            np.matmul(power[:, bins], filters, out=out[:, bands])
 
 
 def _banded(filters: FloatArray) -> tuple[tuple[slice, slice, FloatArray], ...]:

@@ -202,3 +202,20 @@ def test_what_cannot_be_done_is_refused_with_1(
     complaints = [line for line in done.err.splitlines() if line.startswith("edge-agent: ")]
     assert len(complaints) == 1, done.err
     assert says in complaints[0]
+
+
+def test_processes_that_share_the_recordings_change_neither_order_nor_bytes(
+    replay: Replay, recordings: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "no_sound.wav").write_text("no sound", encoding="utf-8")
+    for index in range(9):
+        (tmp_path / f"{index}.wav").symlink_to(recordings / "a_normal.wav")
+    one, two = replay(tmp_path, "--jobs", "1"), replay(tmp_path, "--jobs", "2")
+    assert (one.status, two.status) == (1, 1)
+    assert len(one.events) == 18
+    for mine, theirs in zip(one.events, two.events, strict=True):
+        assert {**mine, "id": "", "time": ""} == {**theirs, "id": "", "time": ""}
+    refusal = f"{tmp_path}/no_sound.wav"
+    assert refusal in one.err and refusal in two.err
+    said = "18 windows; 225.0 s of sound = 180.0 s scored + 45.0 s skipped; 1 refused"
+    assert said in one.err and said in two.err
