@@ -61,7 +61,8 @@ def examine(config: Path | None, environ: Mapping[str, str]) -> Examination:
         findings += _with_settings(settings, environ, health)
     state_dir = (AgentSection() if settings is None else settings.agent).resolve_state_dir(environ)
     outbox = settings.mqtt.outbox.max_bytes if settings is not None and settings.mqtt.enabled else 0
-    findings += examine_disk(state_dir, outbox)
+    journal = settings.hub.journal.max_bytes if settings is not None and settings.hub.enabled else 0
+    findings += examine_disk(state_dir, outbox + journal)
     findings.append(examine_clock(now_s=time.time()))
     findings.append(examine_memory(settings or AgentSettings(), Path("/proc/meminfo").read_text()))
     findings += examine_service(health)

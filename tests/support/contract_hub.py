@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -46,9 +47,10 @@ class ContractHub:
     Args:
         kept: What it has; a new one goes on with what an earlier one had.
         port: Where to answer; 0: anywhere.
+        tls: Encryption; None: plain HTTP.
     """
 
-    def __init__(self, kept: Kept | None = None, port: int = 0) -> None:
+    def __init__(self, kept: Kept | None = None, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.kept = kept or Kept()
         self.instructions = Instructions(report_after_s=60.0)
         self.requests: Counter[str] = Counter()
@@ -85,6 +87,9 @@ class ContractHub:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -93,7 +98,7 @@ class ContractHub:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def section(self, directory: Path, extra: str = "") -> str:
         """TOML of an agent that sends here; its key lies in a file of the directory."""
