@@ -10,7 +10,7 @@ import edge_agent
 from edge_agent.sync.wire import API_PREFIX
 from training_hub.accounts.gate import Gate
 from training_hub.api.failures import add_failures
-from training_hub.api.problems import add_problems
+from training_hub.api.problems import EVERYWHERE, add_problems
 from training_hub.api.routes import discover
 from training_hub.companions import Companion
 from training_hub.parts import HubParts
@@ -63,7 +63,7 @@ def make_app(
     add_problems(app)
     app.include_router(probes.router)
     for router in discover():
-        app.include_router(router, prefix=API_PREFIX)
+        app.include_router(router, prefix=API_PREFIX, responses=EVERYWHERE)
     mount_site(app, parts)
     server = parts.settings.server
     # the last one added sees a request first

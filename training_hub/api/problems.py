@@ -49,6 +49,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _MEANING[status]} for status in every}
 
 
+EVERYWHERE = problems(404, 409, 413, 415)
+"""What any request may be answered."""
+
+
 def add_problems(app: FastAPI) -> None:
     """Answer the packages' exceptions, and input that fits no model, with what was wrong."""
 
