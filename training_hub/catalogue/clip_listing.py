@@ -71,8 +71,8 @@ def list_clips(
     )
     if cursor is not None:
         query = query.where(_beyond(column, Cursor.decode(cursor, sort=sort), name, down=down))
-    order: list[ColumnElement[Any]] = [column.is_(None)] if name in _NULLABLE else []
-    order += [column.desc(), Clip.id.desc()] if down else [column.asc(), Clip.id.asc()]
+    first = column.desc() if down else column.asc()
+    order = (first.nulls_last() if name in _NULLABLE else first, Clip.id.desc() if down else Clip.id.asc())
     rows = session.scalars(query.order_by(*order).limit(min(limit, MOST) + 1)).all()
     clips = rows[: min(limit, MOST)]
     more = len(rows) > len(clips)

@@ -172,7 +172,8 @@ class Clip(Base):
     __tablename__ = "clips"
     __table_args__ = (
         Index("ix_clips_listing", "deleted_at", "heard_at", "id"),
-        Index("ix_clips_machine_heard", "machine_id", "heard_at"),
+        Index("ix_clips_machine_listing", "deleted_at", "machine_id", "heard_at", "id"),
+        Index("ix_clips_score_listing", "deleted_at", "score", "id"),
         Index("ix_clips_dataset_heard", "dataset", "heard_at"),
     )
     id: Mapped[str] = mapped_column(Ulid, primary_key=True)

@@ -76,7 +76,7 @@ def test_no_request_breaks_the_hub(hub: Hub) -> None:
         add_run(session, hub.parts.objects)
         row = add_bundle(session, hub.parts.objects)
         add_performance(session, row.sha256)
-    person, gateway = hub.script("admin"), hub.gateway()
+    person, gateway = hub.script("admin"), hub.gateway("plant_9", "gw_9")
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", hub.app)
     broken: list[str] = []
     asked = 0
