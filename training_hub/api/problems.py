@@ -49,7 +49,24 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _MEANING[status]} for status in every}
 
 
-EVERYWHERE = problems(404, 409, 413, 415)
+class Flaw(BaseModel):
+    """One thing that fits no model."""
+
+    loc: list[str | int] = Field(description="Where it stands.", examples=[["query", "limit"]])
+    msg: str = Field(description="What it should be.")
+    type: str = Field(description="The rule's name.", examples=["greater_than_equal"])
+
+
+class Unfit(BaseModel):
+    """What was sent does not have the form that it must have."""
+
+    detail: list[Flaw] | str
+
+
+EVERYWHERE: dict[int | str, dict[str, Any]] = {
+    **problems(404, 409, 413, 415),
+    422: {"model": Unfit, "description": "It does not have the form that it must have"},
+}
 """What any request may be answered."""
 
 
@@ -74,7 +91,7 @@ def add_problems(app: FastAPI) -> None:
         return JSONResponse({"detail": found}, 422)
 
     def job(_request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 503)
+        return JSONResponse({"detail": str(error)}, 409)
 
     app.add_exception_handler(CatalogueError, catalogue)
     app.add_exception_handler(JobError, job)

@@ -15,6 +15,7 @@ from edge_agent.sync.updates.target import TargetCustom
 from training_hub.accounts.principal import Role
 from training_hub.api.access import Admin, Engineer, Parts, SendingGateway, Viewer
 from training_hub.api.refusals import address_of, refused
+from training_hub.api.words import UlidPath
 from training_hub.catalogue.tables import Bundle
 from training_hub.parts import HubParts
 from training_hub.rollout import candidates, orders
@@ -107,7 +108,12 @@ def get_metadata(parts: Parts, _gateway: SendingGateway, name: str) -> Response:
     return Response(content, media_type=_JSON, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/targets/{name}", summary="A bundle's archive, for gateways")
+@router.get(
+    "/targets/{name}",
+    summary="A bundle's archive, for gateways",
+    response_class=Response,
+    responses={200: {"description": "The archive.", "content": {_TAR: {}}}},
+)
 def get_target(parts: Parts, _gateway: SendingGateway, name: str) -> Response:
     """A signed archive, under its hash and name."""
     with refused():
@@ -197,7 +203,7 @@ def list_candidates(parts: Parts, _person: Viewer) -> list[CandidateView]:
 
 
 @router.get("/candidates/{bundle_id}", summary="A bundle that may be signed")
-def get_candidate(parts: Parts, _person: Viewer, bundle_id: str) -> CandidateView:
+def get_candidate(parts: Parts, _person: Viewer, bundle_id: UlidPath) -> CandidateView:
     """One of them."""
     with parts.database.transaction(writes=False) as session:
         row = session.get(Bundle, bundle_id)
@@ -206,8 +212,13 @@ def get_candidate(parts: Parts, _person: Viewer, bundle_id: str) -> CandidateVie
         return _candidate(row, candidates.gate_of(session, row), repository_of(parts))
 
 
-@router.get("/candidates/{bundle_id}/archive", summary="Its archive, for the approver to look into")
-def get_candidate_archive(parts: Parts, _person: Engineer, bundle_id: str) -> Response:
+@router.get(
+    "/candidates/{bundle_id}/archive",
+    summary="Its archive, for the approver to look into",
+    response_class=Response,
+    responses={200: {"description": "The archive.", "content": {_TAR: {}}}},
+)
+def get_candidate_archive(parts: Parts, _person: Engineer, bundle_id: UlidPath) -> Response:
     """The `.tar` as gateways would get it."""
     with parts.database.transaction(writes=False) as session:
         row = session.get(Bundle, bundle_id)
