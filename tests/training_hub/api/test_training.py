@@ -30,6 +30,21 @@ def test_a_run_with_its_curve_gate_and_report(hub: Hub) -> None:
     assert client.get(f"{_API}/runs/{clip_id(9)}").status_code == 404
 
 
+def test_engineers_launch_trainings(hub: Hub) -> None:
+    engineer = hub.script("engineer")
+    launched = engineer.post(f"{_API}/runs", json={"what": ["types", "types", "faults"], "seed": 7})
+    assert launched.status_code == 202, launched.text
+    job = launched.json()
+    assert (job["kind"], job["state"], job["created_by"]) == ("retrain", "queued", "user:engineer")
+    assert job["parameters"] == {"what": ["types", "faults"], "seed": 7}
+    assert engineer.get(f"{_API}/jobs/{job['id']}").json()["state"] == "queued"
+    assert hub.script("operator").post(f"{_API}/runs", json={"what": ["types"]}).status_code == 403
+    for wish, status in (({"what": []}, 422), ({"what": ["all"]}, 422), ({"steps": 3}, 422), ({"base": "0" * 64}, 404),
+                         ({"minutes": 1e9}, 422), ({"seed": 2**70}, 422)):  # fmt: skip
+        assert engineer.post(f"{_API}/runs", json=wish).status_code == status, wish
+    assert len(engineer.get(f"{_API}/jobs?kind=retrain").json()["jobs"]) == 1
+
+
 def test_jobs_are_cancelled_once_and_by_engineers(hub: Hub) -> None:
     with hub.parts.database.transaction() as session:
         for number, state in enumerate(("queued", "running", "done")):

@@ -1,46 +1,31 @@
 """`/runs`: trainings; launch, look at, read the report."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 
-from edge_agent.delivery.fields import Sha256
 from training_hub.api.access import Address, Engineer, Parts, Viewer
 from training_hub.api.deeds import deed_of
 from training_hub.api.problems import problems
 from training_hub.api.ranges import file_response
 from training_hub.api.views.work import JobView, PointView, RunDetail, RunPageView, RunView
-from training_hub.api.words import After, Limit, UlidPath, Wish
+from training_hub.api.words import After, Limit, UlidPath
 from training_hub.catalogue.errors import NotThereError
 from training_hub.catalogue.timelines import list_runs
 from training_hub.catalogue.work import bundles_of, job_by_id, jobs_of, points_of, run_by_id
+from training_hub.jobs.kinds.retrain import KIND as RETRAIN
+from training_hub.retrain.request import RetrainRequest
 
 router = APIRouter(prefix="/runs", tags=["training"], responses=problems(404, 409))
 
-RETRAIN = "retrain"
-
-
-class RunWish(Wish):
-    """A training to be launched; what is left out is up to the training."""
-
-    what: Annotated[
-        list[Literal["encoder", "types", "weights", "faults"]],
-        Field(min_length=1, max_length=4, description="What is learnt anew.", examples=[["types", "weights"]]),
-    ]
-    base: Annotated[Sha256 | None, Field(description="SHA-256 of the bundle to begin with; null: the one in use.")] = (
-        None
-    )
-    minutes: Annotated[float | None, Field(gt=0, le=1440, description="Time for the encoder.")] = None
-    seed: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="Of every draw.")] = None
-    report: Annotated[bool | None, Field(description="Whether the evaluation's page is made.")] = None
-
 
 @router.post("", status_code=202, summary="Launch a training")
-def launch(parts: Parts, person: Engineer, address: Address, wish: RunWish) -> JobView:
+def launch(parts: Parts, person: Engineer, address: Address, request: Request, wish: RetrainRequest) -> JobView:
     """Queue a training; its job says how far it is, `/runs` has what comes out."""
-    parameters: dict[str, Any] = wish.model_dump(mode="json", exclude_none=True)
-    parameters["what"] = sorted(set(wish.what))
+    if wish.base is not None:
+        request.app.state.sounds.bundles.ear(wish.base)  # 404 now, not a failed job later
+    parameters: dict[str, Any] = wish.model_dump(mode="json", exclude_defaults=True)
+    parameters["what"] = list(dict.fromkeys(wish.what))
     deed = deed_of(person, address)
     with parts.database.transaction() as session:
         job_id = parts.jobs.enqueue(session, RETRAIN, parameters, by=person.actor)
