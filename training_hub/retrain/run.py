@@ -17,6 +17,7 @@ from training_hub.evaluation.errors import EvaluationError
 from training_hub.features.extract import load_or_extract
 from training_hub.features.opening import open_features
 from training_hub.jobs.context import JobContext
+from training_hub.parts import HubParts
 from training_hub.retrain.assemble import Learnt, assemble
 from training_hub.retrain.card import describe, sources_of, weights_text
 from training_hub.retrain.clips import KnownClip, LearntClip, by_machine, known_clips, with_windows
@@ -91,7 +92,7 @@ def retrain(context: JobContext, request: RetrainRequest) -> dict[str, object]:
     work.mkdir(parents=True, exist_ok=True, mode=0o750)
     watch = Stopwatch()
     with open_compute(parts.settings.compute) as compute:
-        material = gather(context, request.seed, compute, within(context.progress, 0.0, _HEARD))
+        material = gather(parts, request.seed, compute, within(context.progress, 0.0, _HEARD))
         watch.lap("features_s")
         name = request.name or base.manifest.name
         version = request.version or next_version(parts, name, base.manifest.version)
@@ -123,13 +124,22 @@ def retrain(context: JobContext, request: RetrainRequest) -> dict[str, object]:
     return result
 
 
-def gather(context: JobContext, seed: int, compute: Compute, progress: Progress) -> Material:
+def catalogue_material(parts: HubParts, seed: int) -> Material:
+    """The same without a job.
+
+    Raises:
+        RetrainError: The catalogue holds no clip to learn from.
+    """
+    with open_compute(parts.settings.compute) as compute:
+        return gather(parts, seed, compute, lambda _share, _message: None)
+
+
+def gather(parts: HubParts, seed: int, compute: Compute, progress: Progress) -> Material:
     """The catalogue's clips, divided, with their windows.
 
     Raises:
         RetrainError: It holds no clip to learn from.
     """
-    parts = context.parts
     with parts.database.transaction(writes=False) as session:
         known = known_clips(session)
     frames, flawed = load_or_extract(
