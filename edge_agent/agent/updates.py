@@ -19,9 +19,10 @@ from edge_agent.inference.in_use import profiles_dir
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.readings import UpdatesReading
 from edge_agent.sync.client import tls_context
-from edge_agent.sync.updates.desk import GoBack, SeenWindow, TakeOver, UpdateDesk
+from edge_agent.sync.updates.desk import UpdateDesk
 from edge_agent.sync.updates.errors import UpdateError
 from edge_agent.sync.updates.fetcher import HubFetcher, Pace
+from edge_agent.sync.updates.job import GoBack, SeenWindow, TakeOver
 from edge_agent.sync.updates.shelf import Shelf
 from edge_agent.sync.updates.trusted import MAX_ROOT_BYTES, TrustedRepository
 from edge_agent.sync.wire import API_PREFIX

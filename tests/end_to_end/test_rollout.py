@@ -122,7 +122,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
 def gateway(centre: Centre, plant: Plant, tmp_path: Path) -> Site:
     sound = write_sound(tmp_path / "normal.wav", pump(120.0, seed=77))
     body = (
-        PUMP + source("mic", "pump_1", sound, 20.0, loop=True)
+        PUMP + source("mic", "pump_1", sound, 5.0, loop=True)
         + f'[hub]\nenabled = true\nurl = "{centre.site.url}"\nkey_file = "{centre.gateway_key}"\nreport_s = 1.0\n'
         + f'root_file = "{centre.directory / "root" / "root.json"}"\n'
     )  # fmt: skip

@@ -5,121 +5,30 @@ The scorer's thread shows windows and asks what is due; the sync's thread asks f
 
 import itertools
 import logging
-import os
-import queue
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-import edge_agent
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.clips.sidecar import BundleName
-from edge_agent.inference.bundle import Bundle, load_bundle, version_numbers
+from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import Declined, InUse, Slot, bundle_dir
 from edge_agent.inference.manifest import BundleRef
 from edge_agent.sync.updates import notice
-from edge_agent.sync.updates.child import ChildOrders
-from edge_agent.sync.updates.comparison import Comparison, Pair
+from edge_agent.sync.updates.comparison import Comparison
 from edge_agent.sync.updates.errors import UpdateError
-from edge_agent.sync.updates.prepare import Preparation
+from edge_agent.sync.updates.job import DeskReading, GoBack, Job, Repository, SeenWindow, TakeOver
 from edge_agent.sync.updates.probation import Probation
-from edge_agent.sync.updates.process import UpdateProcess
 from edge_agent.sync.updates.shelf import Shelf
-from edge_agent.sync.updates.trusted import Offer
-from edge_agent.sync.wire import Assignment, Instructions, UpdatePhase, UpdateReport
+from edge_agent.sync.updates.trial import Trial, TrialParts
+from edge_agent.sync.wire import Assignment, Instructions, UpdateReport
 
 _log = logging.getLogger(__name__)
 
-WAITING_WINDOWS = 8
-"""Windows that wait for the shadow; what comes on top is shed and counted."""
-_PREPARE_S = 3600.0
-_SCORE_S = 60.0
-_LOOK_S = 0.5
 _FIRST_RETRY_S = 30.0
 _MAX_RETRY_S = 3600.0
-_MOST_ERRORS = 20
-_POST_EVERY_S = 10.0
-
-
-class Repository(Protocol):
-    """What an approver signed; see `TrustedRepository`."""
-
-    def find(self, path: str) -> Offer:
-        """A target of the current metadata."""
-
-    def download(self, offer: Offer, into: Path) -> None:
-        """Its archive, checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakeOver:
-    """A bundle with fitted profiles, waiting for the scorer's thread to listen with it."""
-
-    bundle: Bundle
-    slot: Slot
-    rollout: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoBack:
-    """What is in use is to be left for the last good bundle."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenWindow:
-    """One window as the bundle in use judged it."""
-
-    machine: str
-    log_mel_db: NDArray[np.float32]
-    percentile: float
-    anomalous: bool
-
-
-@dataclass(slots=True)
-class _Job:
-    """What is under way."""
-
-    assignment: Assignment
-    phase: UpdatePhase = "downloading"
-    why: str = ""
-    comparison: Comparison = field(default_factory=Comparison)
-    prepared: Slot | None = None
-    ready: TakeOver | None = None
-    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class DeskReading:
-    """The desk's books, for metrics.
-
-    Attributes:
-        phase: Of what is under way; empty where nothing is.
-        confirmed: Whether the bundle in use is trusted.
-        taken, went_back, refused: Take-overs, returns and refusals since the start.
-        windows, errors, shed: Of the shadow, since the start.
-        percentile_shift, latency_ratio: Of the shadow under way.
-    """
-
-    phase: str
-    confirmed: bool
-    taken: int
-    went_back: int
-    refused: int
-    windows: int
-    errors: int
-    shed: int
-    percentile_shift: float | None
-    latency_ratio: float | None
 
 
 class UpdateDesk:
@@ -150,16 +59,23 @@ class UpdateDesk:
         self._shelf = Shelf(state_dir)
         self._current = current
         self._configured = configured
-        self._open_repository = open_repository
-        self._machines = machines
-        self._clips = clips
-        self._behind = behind
         self._changed = threading.Condition()
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._go_back: GoBack | None = None
-        self._windows: queue.Queue[SeenWindow] = queue.Queue(WAITING_WINDOWS)
         self._stopping = False
         self._counts: Counter[str] = Counter()
+        parts = TrialParts(
+            open_repository,
+            machines,
+            clips,
+            behind,
+            current=lambda: self._current,
+            gone=self._gone,
+            changed=self._changed,
+            counts=self._counts,
+            post=self._post,
+        )
+        self._trial = Trial(state_dir, self._shelf, parts)
         self._in_use = self._shelf.in_use()
         self._probation = Probation() if self._in_use is not None and not self._in_use.confirmed else None
         self._thread = threading.Thread(target=self._run, name="updates", daemon=True)
@@ -221,7 +137,7 @@ class UpdateDesk:
             if assignment is None:
                 self._job = None
             elif job is None or job.assignment.rollout != assignment.rollout:
-                self._job = _Job(assignment)
+                self._job = Job(assignment)
             else:
                 job.assignment = assignment
             self._changed.notify_all()
@@ -247,13 +163,7 @@ class UpdateDesk:
         job = self._job
         if seen is None or job is None or job.phase != "shadow":
             return
-        if self._behind():
-            self._shed(job)
-            return
-        try:
-            self._windows.put_nowait(seen)
-        except queue.Full:
-            self._shed(job)
+        self._trial.show(job, seen)
 
     def due(self) -> TakeOver | GoBack | None:
         """What the scorer's thread is to do now; None for nothing."""
@@ -365,7 +275,7 @@ class UpdateDesk:
             if job is None:
                 continue
             try:
-                self._follow(job)
+                self._trial.follow(job)
                 failures = itertools.count()
             except UpdateError as error:
                 if self._gone(job):
@@ -382,132 +292,14 @@ class UpdateDesk:
                 _log.exception("rollout %s: a defect of the agent; the bundle in use stays", job.assignment.rollout)
                 self._decline(job, "a defect of the agent, see its log")
 
-    def _gone(self, job: _Job) -> bool:
+    def _gone(self, job: Job) -> bool:
         return self._stopping or self._job is not job
-
-    def _follow(self, job: _Job) -> None:
-        if job.prepared is None:
-            self._prepare(job)
-        self._shadow(job)
-
-    def _prepare(self, job: _Job) -> None:
-        told = job.assignment
-        self._phase(job, "downloading")
-        repository = self._open_repository()
-        offer = repository.find(told.target)
-        if offer.custom.ref.model_dump() != told.bundle.model_dump():
-            raise UpdateError(f"target {told.target} is signed as another bundle than the hub says", lasting=False)
-        if version_numbers(offer.custom.minimum_agent_version) > version_numbers(edge_agent.__version__):
-            raise UpdateError(
-                f"bundle {told.bundle.name} {told.bundle.version} needs agent {offer.custom.minimum_agent_version} or "
-                f"newer, this is {edge_agent.__version__}; update the agent"
-            )
-        self._shelf.clear_incoming()
-        archive = self._shelf.incoming / told.target
-        repository.download(offer, archive)
-        stamps = ProfileStore(self._state_dir).stamps()
-        slot = Slot(bundle=offer.custom.ref, profiles=f"{told.bundle.sha256[:16]}-{time.time_ns():x}")
-        work = self._work(slot, archive)
-        with UpdateProcess(ChildOrders(parent_pid=os.getpid(), work=work), lambda: self._gone(job)) as process:
-            while (said := process.hear(_PREPARE_S)).get("event") != "prepared":
-                self._phase(job, "verified" if said.get("phase") == "verified" else "refitting")
-        for left in said.get("left_out", ()):
-            _log.warning("not fitted to the new bundle, nobody listens to it: %s", left)
-        _log.info(
-            "bundle %s %s is verified, %d profiles fitted, %d recent clips compared, %.0f s",
-            told.bundle.name, told.bundle.version, len(said["machines"]), said["clips"], said["took_s"],
-        )  # fmt: skip
-        with self._changed:
-            job.stamps, job.prepared = stamps, slot
-
-    def _shadow(self, job: _Job) -> None:
-        assert job.prepared is not None
-        while not self._windows.empty():
-            self._windows.get_nowait()
-        orders = ChildOrders(parent_pid=os.getpid(), work=self._work(job.prepared, self._shelf.incoming), shadow=True)
-        with UpdateProcess(orders, lambda: self._gone(job)) as process:
-            known = frozenset(process.hear(_PREPARE_S)["machines"])
-            self._phase(job, "shadow")
-            posted_s = time.monotonic()
-            while not self._gone(job):
-                told = job.assignment
-                compared = job.comparison.enough(known & self._machines(), told.shadow_windows)
-                if told.mode == "active" and compared:
-                    bundle = self._open(job.prepared)
-                    with self._changed:
-                        job.ready = TakeOver(bundle, job.prepared, told.rollout)
-                        self._changed.wait_for(lambda: self._gone(job) or job.ready is None)
-                    return
-                if time.monotonic() - posted_s > _POST_EVERY_S:
-                    posted_s = time.monotonic()
-                    self._post()
-                try:
-                    seen = self._windows.get(timeout=_LOOK_S)
-                except queue.Empty:
-                    continue
-                if seen.machine in known:
-                    self._compare(job, process, seen)
-
-    def _compare(self, job: _Job, process: UpdateProcess, seen: SeenWindow) -> None:
-        process.show(seen.machine, seen.log_mel_db)
-        said = process.hear(_SCORE_S)
-        with self._changed:
-            if said.get("event") != "scored":
-                job.comparison.errors += 1
-                job.why = str(said.get("why", ""))[:500]
-                self._counts["errors"] += 1
-                hopeless = job.comparison.errors > max(_MOST_ERRORS, job.comparison.windows)
-            else:
-                self._counts["windows"] += 1
-                hopeless = False
-                job.comparison.add(
-                    Pair(
-                        machine=seen.machine,
-                        old_percentile=seen.percentile,
-                        new_percentile=float(said["percentile"]),
-                        old_anomalous=seen.anomalous,
-                        new_anomalous=bool(said["anomalous"]),
-                        old_s=said.get("old_s"),
-                        new_s=said.get("new_s"),
-                    )
-                )
-        if hopeless:
-            raise UpdateError(f"in the shadow it fails on most windows: {job.why}")
-
-    def _open(self, slot: Slot) -> Bundle:
-        try:
-            return load_bundle(bundle_dir(self._state_dir, slot.bundle.sha256), probe=False, self_test=False)
-        except BundleError as error:
-            raise UpdateError(str(error)) from error
-
-    def _work(self, slot: Slot, archive: Path) -> Preparation:
-        return Preparation(
-            state_dir=self._state_dir,
-            archive=archive,
-            expected=slot.bundle,
-            former=self._current.root,
-            profiles=slot.profiles,
-            machines=tuple(sorted(self._machines())),
-            clips=self._clips,
-        )
 
     def _post(self) -> None:
         """Leave word on the disk."""
         job, report = self._job, self.report()
         said = None if job is None or report is None else notice.Notice(report=report, shed=job.comparison.shed)
         notice.post(self._state_dir, said)
-
-    def _phase(self, job: _Job, phase: UpdatePhase) -> None:
-        with self._changed:
-            if job.phase != phase:
-                _log.info("rollout %s: %s", job.assignment.rollout, phase)
-            job.phase, job.why = phase, ""
-        self._post()
-
-    def _shed(self, job: _Job) -> None:
-        with self._changed:
-            job.comparison.shed += 1
-            self._counts["shed"] += 1
 
     def _confirm(self) -> None:
         try:
@@ -519,7 +311,7 @@ class UpdateDesk:
             self._in_use = self._shelf.in_use()
         _log.info("the bundle in use is confirmed")
 
-    def _decline(self, job: _Job, why: str) -> None:
+    def _decline(self, job: Job, why: str) -> None:
         told = job.assignment
         _log.error(
             "rollout %s: bundle %s %s is not taken: %s", told.rollout, told.bundle.name, told.bundle.version, why

@@ -14,8 +14,9 @@ from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.in_use import read_in_use
 from edge_agent.inference.manifest import parse_manifest
 from edge_agent.sync.updates import notice
-from edge_agent.sync.updates.desk import GoBack, TakeOver, UpdateDesk
+from edge_agent.sync.updates.desk import UpdateDesk
 from edge_agent.sync.updates.fetcher import HubFetcher
+from edge_agent.sync.updates.job import GoBack, TakeOver
 from edge_agent.sync.updates.probation import MAX_FAULTS, WINDOWS
 from edge_agent.sync.updates.trusted import TrustedRepository
 from edge_agent.sync.wire import Assignment, Instructions, UpdateReport
