@@ -75,7 +75,7 @@ def set_up_logging(stream: TextIO, *, log_format: LogFormat = LogFormat.TEXT, le
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
-    for chatty in ("uvicorn", "asyncio"):
+    for chatty in ("uvicorn", "asyncio", "httpx", "httpcore", "tuf"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
 
 

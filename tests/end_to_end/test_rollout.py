@@ -102,7 +102,7 @@ class Centre:
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     directory = tmp_path_factory.mktemp("centre")
     (directory / "passphrase").write_text("correct horse battery\n")
-    with hub_site(directory / "site", seed=False) as site:
+    with hub_site(directory / "site", seed=False, report_s=1.0) as site:
         with site.parts.database.transaction() as session:
             (directory / "api_key").write_text(add_key(session, "anna", by="hub").text)
             add_gateway(session, "plant", "gw", ring="canary", by="hub")

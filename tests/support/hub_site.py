@@ -21,6 +21,7 @@ from training_hub.api.app import make_app
 from training_hub.catalogue.migrate import migrate
 from training_hub.config.accounts import AccountsSection
 from training_hub.config.jobs import JobsSection
+from training_hub.config.rollout import RolloutSection
 from training_hub.config.server import ServerSection
 from training_hub.config.settings import HubSettings
 from training_hub.opening import open_parts
@@ -71,13 +72,14 @@ class HubSite:
 
 
 @contextmanager
-def hub_site(directory: Path, *, seed: bool = True, port: int = 0) -> Iterator[HubSite]:
+def hub_site(directory: Path, *, seed: bool = True, port: int = 0, report_s: float = 60.0) -> Iterator[HubSite]:
     """A hub with people of every role, all with the same password."""
     with ExitStack() as stack:
         settings = HubSettings(
             server=ServerSection(state_dir=directory / "hub", port=port or 8400),
             accounts=AccountsSection(logins_per_minute=1000, person_per_minute=100_000),
             jobs=JobsSection(embedded_workers=0),
+            rollout=RolloutSection(report_s=report_s),
         )
         parts = stack.enter_context(open_parts(settings, {}))
         is_new = not (directory / "seeded").exists()

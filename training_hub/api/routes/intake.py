@@ -167,6 +167,7 @@ def report_gateway(report: Strictly[GatewayReport], parts: Parts, gateway: Sendi
     try:
         with parts.database.transaction() as session:
             told = instructions.take_report(session, repository_of(parts), gateway, report, utc_now())
+        told = told.model_copy(update={"report_after_s": parts.settings.rollout.report_s})
     except IntakeError as error:
         raise HTTPException(error.why.value, str(error)) from error
     parts.metrics.reports.inc()
