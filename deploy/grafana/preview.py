@@ -155,7 +155,10 @@ def _timeseries(panel: Mapping[str, Any], view: View, box: _Box) -> str:
                 pen = "M"
         parts.append(f'<path d="{"".join(path)}" fill="none" stroke="{_PALETTE[index % 10]}" stroke-width="1.4"/>')
     for index, (name, points) in enumerate(series[:3]):
-        last, most = (_unit(value, field["unit"]) for value in (points[-1][1], max(value for _, value in points)))
+        last, most = (
+            _unit(value, field["unit"])
+            for value in (points[-1][1], max((value for _, value in points if math.isfinite(value)), default=math.nan))
+        )
         said = f"{name}   last {last}   max {most}"
         line = bottom + 20 + 15 * index
         parts.append(f'<rect x="{left}" y="{line - 6}" width="12" height="3" fill="{_PALETTE[index % 10]}"/>')
