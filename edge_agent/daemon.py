@@ -321,7 +321,8 @@ class Daemon:
         )
 
     def _open_updates(self) -> "Updates | None":
-        if not self._settings.hub.enabled or self._settings.hub.root_file is None:
+        hub = self._settings.hub
+        if not hub.enabled or hub.transport != "network" or hub.root_file is None:
             return None
         from edge_agent.agent.updates import Updates  # noqa: PLC0415  as for the hub
 

@@ -13,6 +13,7 @@ from edge_agent.config.load import load_settings
 from edge_agent.config.mqtt import TlsSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ReplaySection, StreamSection
+from edge_agent.inference.errors import BundleError
 from edge_agent.settings.problems import ConfigError, Problem
 from edge_agent.settings.secret import SecretFile, SecretFileError
 
@@ -61,7 +62,11 @@ def _state(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tupl
         yield "agent.state_dir", f"{nearest} is not a directory"
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield "agent.state_dir", f"{state} cannot be written: no permission in {nearest}"
-    bundle = settings.model.resolve_bundle(state).absolute()
+    try:
+        bundle = settings.model.resolve_bundle(state).absolute()
+    except BundleError as error:
+        yield "model.bundle", str(error)
+        return
     if not os.access(bundle / "manifest.json", os.R_OK):
         yield "model.bundle", f"{bundle} is no bundle: it holds no readable manifest.json"
 
@@ -94,6 +99,9 @@ def _tls(settings: AgentSettings) -> Iterator[tuple[str, str]]:
         yield from _certificates("mqtt.tls", settings.mqtt.tls)
     if _asks_hub(settings):
         yield from _certificates("hub.tls", settings.hub.tls)
+        root = settings.hub.root_file
+        if root is not None and not os.access(root, os.R_OK):
+            yield "hub.root_file", f"{root} cannot be read: no bundle of the hub would be trusted"
 
 
 def _asks_hub(settings: AgentSettings) -> bool:

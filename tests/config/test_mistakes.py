@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.config import ConfigError, load_settings
+from edge_agent.config.check import run_check
 
 FAN = '[[machine]]\nid = "fan_1"\n'
 SIM = '[[source]]\nid = "s"\nkind = "simulated"\n'
@@ -116,3 +117,17 @@ def test_damaged_text_raises_nothing_but_config_error(
         load_settings(path, {})
     except ConfigError as error:
         assert error.problems
+
+
+def test_a_root_that_cannot_be_read_and_a_damaged_note_of_what_is_in_use_are_said(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "models").mkdir(parents=True)
+    (state / "models" / "active.json").write_text("{")
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'[agent]\nstate_dir = "{state}"\n[hub]\nenabled = true\nurl = "http://127.0.0.1:1"\n'
+        f'key_file = "{tmp_path / "none"}"\nroot_file = "{tmp_path / "root.json"}"\n'
+    )
+    said = [str(problem) for problem in run_check(config, {}).problems]
+    assert any("hub.root_file" in problem for problem in said)
+    assert any("active.json" in problem for problem in said)
