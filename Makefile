@@ -76,6 +76,7 @@ soak:
 	$(BIN)/python -m tests.faults.delivery_chaos --kills 200
 	$(BIN)/python -m tests.faults.agent_chaos --kills 200
 	$(BIN)/python -m benchmarks.soak.outage
+	$(BIN)/python -m tests.faults.hub_chaos --kills 50
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info

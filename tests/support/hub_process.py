@@ -41,7 +41,7 @@ class HubProcess:
         self._environ = {**os.environ, "TRAINING_HUB__SERVER__PORT": "0", **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout_s: float = 60.0) -> None:
+    def start(self, timeout_s: float = 180.0) -> None:
         """Start, and wait until it answers."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
