@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 import edge_agent
 from edge_agent.sync.wire import API_PREFIX
 from training_hub.accounts.gate import Gate
+from training_hub.accounts.oidc import OidcProvider
 from training_hub.api.failures import add_failures
 from training_hub.api.problems import EVERYWHERE, add_problems
 from training_hub.api.routes import discover
@@ -57,6 +58,8 @@ def make_app(
     app.state.parts = parts
     app.state.environ = dict(environ or {})
     app.state.companions = beside
+    oidc = parts.settings.accounts.oidc
+    app.state.oidc = None if oidc.issuer is None else OidcProvider(oidc, environ or {})
     app.state.gate = Gate(parts.database, parts.settings)
     app.state.sounds = SoundDesk(parts)
     add_failures(app)

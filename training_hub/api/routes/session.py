@@ -2,18 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request, Response, status
+from fastapi import APIRouter, HTTPException, Query, Request, Response, status
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from training_hub.accounts.cookies import clear_session, session_secret, set_session
+from edge_agent.sync.wire import API_PREFIX
+from training_hub.accounts.cookies import clear_session, cookie_name, is_secure, session_secret, set_session
 from training_hub.accounts.desk import TooOftenError
 from training_hub.accounts.errors import AccountError
+from training_hub.accounts.oidc import OidcProvider, pending_of, sign_in
 from training_hub.accounts.principal import Person
-from training_hub.accounts.visits import close_visit, find_visit
+from training_hub.accounts.visits import close_visit, find_visit, open_visit
 from training_hub.api.access import Address, Parts, Viewer, gate_of
 from training_hub.catalogue.audit import record
 
 router = APIRouter(prefix="/session", tags=["session"])
+
+_PENDING = "training_hub_oidc"
+_PENDING_S = 600
 
 
 class Credentials(BaseModel):
@@ -78,6 +84,70 @@ def log_out(request: Request, response: Response, parts: Parts, person: Viewer, 
             close_visit(session, secret)
             record(session, person.actor, "session.close", f"user:{person.name}", address=address)
     clear_session(request, response)
+
+
+@router.get("/oidc", summary="Log in by the identity provider", response_class=RedirectResponse, status_code=302)
+def begin_oidc(request: Request) -> RedirectResponse:
+    """Send the browser to the identity provider; 404 where none is set."""
+    provider = _provider_of(request)
+    try:
+        url, pending = provider.begin(_callback(request))
+    except AccountError as error:
+        raise HTTPException(status.HTTP_502_BAD_GATEWAY, str(error)) from error
+    response = RedirectResponse(url, status.HTTP_302_FOUND)
+    response.set_cookie(
+        cookie_name(request, _PENDING),
+        pending.to_cookie(),
+        max_age=_PENDING_S,
+        path="/",
+        secure=is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/oidc/callback", summary="Back from the identity provider", status_code=303)
+def finish_oidc(  # noqa: PLR0917  # FastAPI's
+    request: Request,
+    parts: Parts,
+    address: Address,
+    code: Annotated[str, Query(max_length=4096)] = "",
+    state: Annotated[str, Query(max_length=512)] = "",
+    error: Annotated[str, Query(max_length=256)] = "",
+) -> RedirectResponse:
+    """Begin a session for whom the provider vouches for, and go to the first page; 403 where it does not."""
+    provider = _provider_of(request)
+    pending = pending_of(request.cookies.get(cookie_name(request, _PENDING)))
+    if pending is None or error or not code:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "the identity provider did not log you in; begin again")
+    try:
+        identity = provider.finish(code, state, pending, _callback(request))
+        with parts.database.transaction() as session:
+            user = sign_in(session, identity, address=address)
+            if (old_secret := session_secret(request)) is not None:
+                close_visit(session, old_secret)
+            visit = open_visit(session, user, parts.settings.accounts.session_hours)
+            record(session, f"user:{user.name}", "session.open", f"user:{user.name}", {"by": "oidc"}, address)
+    except AccountError as refusal:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, str(refusal)) from refusal
+    response = RedirectResponse("/", status.HTTP_303_SEE_OTHER)
+    set_session(request, response, visit)
+    response.delete_cookie(cookie_name(request, _PENDING), path="/", secure=is_secure(request), samesite="lax")
+    return response
+
+
+def _provider_of(request: Request) -> OidcProvider:
+    provider = request.app.state.oidc
+    if provider is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "no identity provider is set (accounts.oidc)")
+    assert isinstance(provider, OidcProvider)
+    return provider
+
+
+def _callback(request: Request) -> str:
+    base = request.app.state.parts.settings.server.public_url or str(request.base_url).rstrip("/")
+    return f"{base}{API_PREFIX}/session/oidc/callback"
 
 
 def _view(person: Person, csrf_token: str | None) -> SessionView:
