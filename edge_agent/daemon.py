@@ -43,6 +43,7 @@ from edge_agent.commissioning.tap import Taps
 from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
 from edge_agent.delivery.result import BundleRef
@@ -165,7 +166,7 @@ class Daemon:
         self._updates = self._open_updates()
         self._hub = self._open_hub(reference)
         self._uplink = self._open_uplink(topics, messages, reference)
-        sender = Sender(messages, None if self._uplink is None else self._uplink.intake, self._metrics)
+        sender = Sender(messages, self._way_out(), self._metrics)
         self._alarms = AlarmDesk(
             state_dir,
             rules=alarm_rules(settings),
@@ -302,6 +303,12 @@ class Daemon:
             health=self._health,
             kept=self._hub,
         )
+
+    def _way_out(self) -> Intake | None:
+        """Where events go: to the broker, or where none is used to the hub alone."""
+        if self._uplink is not None:
+            return self._uplink.intake
+        return None if self._hub is None else self._hub.intake
 
     def _open_hub(self, bundle: BundleRef) -> "HubLink | None":
         if not self._settings.hub.enabled:

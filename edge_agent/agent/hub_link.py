@@ -1,6 +1,6 @@
 """The hub, for a running agent: a thread of its own, what it tells of the machines, and its books."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_agent.agent.engine import WindowEvent
@@ -11,6 +11,7 @@ from edge_agent.clips.errors import ClipError
 from edge_agent.clips.sidecar import BundleName
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO
+from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import Message
 from edge_agent.delivery.result import BundleRef
 from edge_agent.observe.health import Health, Kind
@@ -68,7 +69,9 @@ class HubLink:
         self._figures = Figures()
         self._updates = updates or NoUpdates()
         self._line = open_line(settings.hub, environ, now_s=self._now_s)
-        self._journal = open_journal(settings, state_dir) if settings.mqtt.enabled else None
+        self._journal = open_journal(settings, state_dir)
+        self.intake = None if settings.mqtt.enabled else Intake(self, lambda: None)
+        """The way for events where no broker is used: into the journal, and from there to the hub."""
         self._sync: HubSync | None = None
         self._identity = GatewayIdentity(
             site=settings.agent.site,
@@ -94,8 +97,7 @@ class HubLink:
             self._line.client.close()
             if self._sync is not None:
                 self._sync.close()
-        if self._journal is not None:
-            self._journal.close()
+        self._journal.close()
 
     def uses(self, bundle: BundleRef) -> None:
         """The models in use, from now on."""
@@ -128,13 +130,21 @@ class HubLink:
 
     def acknowledged(self, message: Message) -> None:
         """The broker acknowledged an event; on the publisher's thread."""
-        if self._journal is not None:
-            self._journal.note(message, self._clock.wall_ns() if self._clock.is_synced() else None)
+        self._journal.note(message, self._clock.wall_ns() if self._clock.is_synced() else None)
 
     def before_forgotten(self) -> None:
         """The outbox is about to forget what was acknowledged; on the publisher's thread."""
-        if self._journal is not None:
-            self._journal.flush()
+        self._journal.flush()
+
+    def put(self, message: Message) -> None:
+        """Keep an event for the hub, where no broker is used."""
+        self.put_all((message,))
+
+    def put_all(self, messages: Sequence[Message]) -> None:
+        """Keep events for the hub; what the disk refuses the journal holds, and counts."""
+        for message in messages:
+            self.acknowledged(message)
+        self._journal.flush()
 
     def look_after(self) -> None:
         """A sign of life while the hub answers and nothing is due."""
@@ -151,8 +161,7 @@ class HubLink:
                 waiting = self._sync.waiting()
                 for each in self._sync.marks.aside():
                     aside[each.reason] += 1
-            if self._journal is not None:
-                journal = self._journal.stats()
+            journal = self._journal.stats()
         except (ClipError, SyncError) as error:
             self.hindered(str(error))
         return SyncReading(

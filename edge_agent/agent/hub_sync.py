@@ -197,7 +197,8 @@ def open_sync(
         )
         labels = None if hub.labels == "off" or not by_network else LabelPost(store, marks, client, books)
     if by_network and journal is not None:
-        events = EventReconciler(journal, client, books, settle_s=hub.journal.settle_s, now_ns=now_ns)
+        settle_s = hub.journal.settle_s if settings.mqtt.enabled else 0.0  # nothing else brings them
+        events = EventReconciler(journal, client, books, settle_s=settle_s, now_ns=now_ns)
     if by_network and reports is not None:
         desk = ReportDesk(
             reports.identity,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Protocol
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
-from edge_agent.delivery.outbox import Outbox
 
 MAX_HELD = 1000
 """Events held in memory; at 10 s a window more than two hours of one machine."""
@@ -21,6 +21,16 @@ GATHER_S = 0.04
 """Longest time that an event is held for others to be stored with it."""
 
 _TOGETHER = 64
+
+
+class Accepting(Protocol):
+    """What keeps events: an `Outbox`, or the hub's journal where no broker is used."""
+
+    def put(self, message: Message) -> None:
+        """Accept an event; it is kept when this returns, or `DeliveryError`."""
+
+    def put_all(self, messages: Sequence[Message]) -> None:
+        """Accept events together, or `DeliveryError`."""
 
 
 class Intake:
@@ -38,7 +48,7 @@ class Intake:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: Accepting,
         on_accepted: Callable[[], None],
         *,
         max_held: int = MAX_HELD,

@@ -58,5 +58,16 @@ def test_what_the_broker_acknowledged_and_lost_reaches_the_hub(plant: Plant, tmp
     assert "Traceback" not in site.log.read_text()
 
 
+def test_without_a_broker_events_go_to_the_hub_alone(plant: Plant, tmp_path: Path) -> None:
+    with ContractHub() as hub:
+        site = make_site_in(tmp_path, plant, _body(plant, tmp_path, hub), None)
+        with running(site.config, site.http_port, site.log) as agent:
+            agent.wait_ready()
+            wait_until(lambda: len(hub.kept.events) >= 20, 60.0, "events at the hub")
+            assert agent.stop() == 0
+        assert {"result", "source_state"} <= {event["type"].split(".")[-2] for event in hub.kept.events.values()}
+    assert "Traceback" not in site.log.read_text()
+
+
 def _metric(text: str, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
