@@ -151,7 +151,8 @@ def test_a_rollout_by_hand(hub: Hub, admin: HubClient) -> None:
         answer = engineer.post(f"/api/v1/rollouts/{rollout}/{order}", json={"why": "step by step"})
         assert (answer.status_code, answer.json()["stage"]) == (200, stage), answer.text
     assert engineer.post(f"/api/v1/rollouts/{rollout}/halt", json={"why": "again"}).status_code == 409
-    assert engineer.post(f"/api/v1/rollouts/{rollout}/halt", json={}).status_code == 422
+    for bad in ({}, {"why": "x"}, {"why": "nul \x00 in it"}):
+        assert engineer.post(f"/api/v1/rollouts/{rollout}/halt", json=bad).status_code == 422
     assert engineer.get("/api/v1/rollouts/01J00000000000000000000009").status_code == 404
     shown = hub.person("viewer").get(f"/api/v1/rollouts/{rollout}").json()
     assert [step["stage"] for step in shown["steps"]] == ["canary", "canary", "10 %", "halted", "rolled_back"]

@@ -23,7 +23,7 @@ from training_hub.rollout.progress import Progress
 router = APIRouter(prefix="/rollouts", tags=["rollout"])
 
 _UlidPath = Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
-_Why = Annotated[str, Field(min_length=3, max_length=1000)]
+_Why = Annotated[str, Field(min_length=3, max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 class RolloutRequest(BaseModel):
