@@ -1,4 +1,4 @@
-"""The hub's unit: systemd understands every line, and its sandbox is as tight as the agent's but for what training needs."""
+"""The hub's unit: systemd understands every line, and its sandbox is as tight as training allows."""
 
 from __future__ import annotations
 
