@@ -4,7 +4,6 @@
 """
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -22,15 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("message", help="what changes, in a few words")
     message: str = parser.parse_args(arguments).message
     number = len(list(ScriptDirectory.from_config(migrations()).walk_revisions())) + 1
-    name = f"{number:04}_{re.sub(r'[^a-z0-9]+', '_', message.lower()).strip('_')[:40]}"
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite:///{Path(directory) / 'hub.db'}")
         try:
             migrate(database)
             with database.transaction() as session:
                 config = migrations(connection=session.connection())
-                config.set_main_option("file_template", "%%(rev)s")
-                command.revision(config, message, autogenerate=True, rev_id=name)
+                config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+                command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
         finally:
             database.close()
     return 0

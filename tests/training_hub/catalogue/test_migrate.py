@@ -31,7 +31,11 @@ def _same_type(_context: object, _column: object, _meta: object, inspected: obje
 def test_there_is_one_line_of_migrations() -> None:
     from alembic.script import ScriptDirectory
 
-    assert len(ScriptDirectory.from_config(migrations()).get_heads()) == 1
+    scripts = ScriptDirectory.from_config(migrations())
+    assert len(scripts.get_heads()) == 1
+    assert all(len(script.revision) <= 32 for script in scripts.walk_revisions()), (
+        "Alembic's table holds no longer name"
+    )
 
 
 def test_migrating_again_changes_nothing(hub: Hub) -> None:

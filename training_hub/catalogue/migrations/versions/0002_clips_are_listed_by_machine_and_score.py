@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0002_clips_are_listed_by_machine_and_score"
+revision = "0002"
 down_revision = "0001_all_tables"
 branch_labels = None
 depends_on = None
