@@ -33,6 +33,9 @@ def make_environment(static: str) -> Environment:
     for name in ("said", "number", "percent", "size", "span", "utc", "short", "actor"):
         environment.filters[name] = getattr(words, name)
     environment.filters["options"] = lambda found, plain=False: [(w, w if plain else words.said(w)) for w in found]
+    environment.filters["bundle_options"] = lambda found: [
+        (b.sha256, f"{b.name} {b.version} ({b.state})") for b in found
+    ]
     environment.filters["query"] = lambda pairs: urlencode([(k, v) for k, v in pairs if v not in (None, "")])
     environment.globals["static"] = static
     environment.globals["now"] = lambda: datetime.now(UTC)

@@ -11,16 +11,17 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from edge_agent.sync.wire import API_PREFIX
-from training_hub.catalogue.errors import CatalogueError
+from training_hub.catalogue.errors import NotThereError
+from training_hub.errors import HubError
 from training_hub.parts import HubParts
-from training_hub.rollout.errors import MissingError, RolloutError
-from training_hub.sounds.errors import SoundError
+from training_hub.rollout.errors import MissingError
+from training_hub.sounds.errors import Refusal, SoundError
 from training_hub.storage.errors import StorageError
 from training_hub.web.errors import WebError
 from training_hub.web.pages import discover
+from training_hub.web.pictures import Pictures
 from training_hub.web.policy import PagePolicy
 from training_hub.web.render import is_part, make_environment, page
-from training_hub.web.sound import Pictures
 from training_hub.web.static_files import STATIC_DIR, ImmutableFiles, digest_of
 
 _TITLES = {
@@ -43,7 +44,7 @@ def mount_site(app: FastAPI, parts: HubParts) -> None:
     for router in discover():
         app.include_router(router)
     app.add_middleware(PagePolicy)
-    for kind in (WebError, CatalogueError, StorageError, SoundError, RolloutError):
+    for kind in (WebError, StorageError, SoundError, HubError):
         _wrap(app, kind)
     _wrap(app, StarletteHTTPException)
     _wrap(app, RequestValidationError)
@@ -80,7 +81,9 @@ def _status_of(error: Exception) -> tuple[int, str]:
         return error.status_code, str(error.detail)
     if isinstance(error, WebError):
         return (404 if error.missing else 400), str(error)
-    if isinstance(error, MissingError):
+    if isinstance(error, NotThereError | MissingError) or (
+        isinstance(error, SoundError) and error.refusal is Refusal.UNKNOWN
+    ):
         return 404, str(error)
     return (503 if isinstance(error, StorageError) else 409), str(error)
 

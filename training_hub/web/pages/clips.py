@@ -14,9 +14,8 @@ from training_hub.catalogue.clip_filter import DATASETS
 from training_hub.catalogue.clip_listing import count_clips, list_clips
 from training_hub.catalogue.tables import Clip
 from training_hub.parts import HubParts
-from training_hub.web.errors import WebError
 from training_hub.web.queries.choices import fault_keys, label_choices, machine_choices, site_choices, type_choices
-from training_hub.web.queries.clips import PAGE, ClipWords, find_clip, nearest_normal, read_words
+from training_hub.web.queries.clips import PAGE, ClipWords, find_clip, heard_beside, read_words
 from training_hub.web.render import deed_of, is_part, page
 from training_hub.web.site import pictures_of
 
@@ -76,38 +75,17 @@ def panel(request: Request, parts: Parts, person: Viewer, clip_id: str) -> HTMLR
 def _shown(request: Request, parts: HubParts, person: Person, clip_id: str, template: str) -> HTMLResponse:
     with parts.database.transaction(writes=False) as session:
         clip = find_clip(session, clip_id)
-        near = nearest_normal(session, clip)
-        return page(
-            request,
-            template,
-            person,
-            clip=clip,
-            nearest=None if near is None else near[0],
-            distance=None if near is None else near[1],
-            keys=fault_keys(session, clip.machine.type),
-        )
+        keys = fault_keys(session, clip.machine.type)
+    nearest, distance = heard_beside(parts, clip)
+    return page(request, template, person, clip=clip, nearest=nearest, distance=distance, keys=keys)
 
 
-@router.get("/clips/{clip_id}/sound")
-def sound(parts: Parts, person: Viewer, clip_id: str) -> Response:
-    """The clip's file, to be played."""
-    clip = _plain(parts, clip_id)
-    if clip.kind != "audio":
-        raise WebError("this gateway keeps no sound, only spectrograms")
-    return Response(parts.objects.get(clip.sha256), media_type="audio/flac", headers=_FOREVER)
-
-
-@router.get("/clips/{clip_id}/picture.png")
-def picture(request: Request, parts: Parts, person: Viewer, clip_id: str, size: str = "small") -> Response:
-    """The clip's spectrogram."""
-    clip = _plain(parts, clip_id)
-    content = pictures_of(request).picture(clip.sha256, clip.kind, small=size != "full")
-    return Response(content, media_type="image/png", headers=_FOREVER)
-
-
-def _plain(parts: HubParts, clip_id: str) -> Clip:
+@router.get("/clips/{clip_id}/small.png")
+def small_picture(request: Request, parts: Parts, person: Viewer, clip_id: str) -> Response:
+    """The clip's spectrogram as lists show it."""
     with parts.database.transaction(writes=False) as session:
-        return find_clip(session, clip_id)
+        clip = find_clip(session, clip_id)
+    return Response(pictures_of(request).small(clip.sha256, clip.kind), media_type="image/png", headers=_FOREVER)
 
 
 @router.post("/clips/labels")

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 from training_hub.api.access import Parts, Viewer
 from training_hub.catalogue.clip_filter import ClipFilter
 from training_hub.catalogue.clip_listing import list_clips
-from training_hub.web.queries.alarms import AlarmFilter, list_alarms
+from training_hub.web.queries.alarms import AlarmFilter, alarm_page
 from training_hub.web.queries.balance import machine_balance
 from training_hub.web.queries.choices import site_choices
 from training_hub.web.queries.machines import Days, days_of, find_machine, list_machines
@@ -44,7 +44,7 @@ def one_machine(
     with parts.database.transaction(writes=False) as session:
         machine = find_machine(session, machine_id)
         history = days_of(session, machine_id, datetime.now(UTC).date() - timedelta(days=days))
-        alarms, _ = list_alarms(session, AlarmFilter(machine=machine_id), None)
+        alarms, _ = alarm_page(session, AlarmFilter(machine=machine_id), None)
         clips = list_clips(session, ClipFilter(machine=machine.name, site=machine.site), limit=_SHOWN_CLIPS).clips
         balance = next(row for row in machine_balance(session) if row.machine_id == machine_id)
         return page(

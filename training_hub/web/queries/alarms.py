@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from training_hub.catalogue.tables import Alarm, Clip, Gateway, Machine
+from training_hub.catalogue.timelines import Where, list_alarms
+from training_hub.catalogue.whose import owners
 from training_hub.web.errors import WebError
 
 PAGE = 50
-OPEN_STATES = ("unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "shelved")
+OVER = ("normal",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class AlarmRow:
 
 @dataclass(frozen=True, slots=True)
 class AlarmFilter:
-    """Which alarms; every field is a word of the address."""
+    """Which alarms; every field is a word of the address. `state` may be `open`, `all`, or one of ISA-18.2."""
 
     site: str | None = None
     machine: int | None = None
@@ -74,20 +75,38 @@ class AlarmFilter:
         return any(value not in (None, "") for _, value in self.pairs())
 
 
-def list_alarms(session: Session, chosen: AlarmFilter, before: str | None) -> tuple[list[AlarmRow], str | None]:
-    """A page of alarms, the latest first, and where the next begins."""
-    statement = (
-        select(Alarm, Gateway, Machine)
-        .join(Gateway, Gateway.id == Alarm.gateway_id)
-        .outerjoin(Machine, Machine.id == Alarm.machine_id)
-        .where(*_conditions(chosen))
+def alarm_page(session: Session, chosen: AlarmFilter, after: str | None) -> tuple[list[AlarmRow], str | None]:
+    """A page of alarms, the latest first, and where the next begins.
+
+    Raises:
+        CatalogueError: `after` is not what a former page gave.
+    """
+    machine = None if chosen.machine is None else session.get(Machine, chosen.machine)
+    site = machine.site if machine is not None else chosen.site
+    found = list_alarms(
+        session,
+        Where(site=site, machine=None if machine is None else machine.name, kind=chosen.kind),
+        state=None if chosen.state in ("open", "all") else chosen.state,
+        severity=chosen.severity,
+        is_open=True if chosen.state == "open" else None,
+        limit=PAGE,
+        cursor=after,
     )
-    if before:
-        statement = statement.where(Alarm.raised_at < _time(before))
-    rows = session.execute(statement.order_by(Alarm.raised_at.desc(), Alarm.id).limit(PAGE + 1)).all()
-    following = rows[PAGE - 1][0].raised_at.isoformat() if len(rows) > PAGE else None
-    clips = _clips_of(session, [row[0].id for row in rows[:PAGE]])
-    return [AlarmRow(a, g.site, g.name, m, clips.get(a.id)) for a, g, m in rows[:PAGE]], following
+    gateways, _ = owners(session, found.rows)
+    ids = {alarm.machine_id for alarm in found.rows if alarm.machine_id is not None}
+    machines = {row.id: row for row in session.scalars(select(Machine).where(Machine.id.in_(ids)))}
+    clips = _clips_of(session, [alarm.id for alarm in found.rows])
+    rows = [
+        AlarmRow(
+            alarm,
+            gateways[alarm.gateway_id].site,
+            gateways[alarm.gateway_id].name,
+            machines.get(alarm.machine_id or 0),
+            clips.get(alarm.id),
+        )
+        for alarm in found.rows
+    ]
+    return rows, found.next
 
 
 def find_alarm(session: Session, alarm_id: str) -> AlarmRow:
@@ -105,38 +124,11 @@ def find_alarm(session: Session, alarm_id: str) -> AlarmRow:
 
 
 def count_open(session: Session) -> dict[str, int]:
-    """How many alarms stand in each state that wants a person."""
+    """How many alarms that are not over stand in each state."""
     rows = session.execute(
-        select(Alarm.state, func.count()).where(Alarm.state.in_(OPEN_STATES)).group_by(Alarm.state)
-    ).all()
+        select(Alarm.state, func.count()).where(Alarm.state.not_in(OVER)).group_by(Alarm.state).order_by(Alarm.state)
+    )
     return {state: count for state, count in rows}
-
-
-def _conditions(chosen: AlarmFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if chosen.state == "open":
-        found.append(Alarm.state.in_(OPEN_STATES))
-    elif chosen.state:
-        found.append(Alarm.state == chosen.state)
-    if chosen.site:
-        found.append(Gateway.site == chosen.site)
-    if chosen.machine is not None:
-        found.append(Alarm.machine_id == chosen.machine)
-    if chosen.severity:
-        found.append(Alarm.severity == chosen.severity)
-    if chosen.kind:
-        found.append(Alarm.kind == chosen.kind)
-    return found
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise WebError(f"before={text[:60]!r} is no time; go back to the beginning of the list") from error
-    if found.tzinfo is None:
-        raise WebError(f"before={text[:60]!r} has no zone; go back to the beginning of the list")
-    return found
 
 
 def _clips_of(session: Session, alarms: list[str]) -> dict[str, str]:

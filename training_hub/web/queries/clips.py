@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from training_hub.catalogue.clip_filter import ClipFilter
 from training_hub.catalogue.tables import Clip, Machine
-from training_hub.sounds.nearest import direction, nearest_clips
+from training_hub.parts import HubParts
+from training_hub.sounds.alike import nearest_normal
 from training_hub.web.errors import WebError
 
 PAGE = 50
@@ -113,11 +114,10 @@ def find_clip(session: Session, clip_id: str) -> Clip:
     return clip
 
 
-def nearest_normal(session: Session, clip: Clip) -> tuple[Clip, float] | None:
-    """The machine's normal clip that a clip is most alike to, and 1 less the cosine; None where there is none."""
-    towards = direction(clip.embedding)
-    if towards is None or clip.bundle_sha256 is None:
-        return None
-    near = nearest_clips(session, towards, clip.bundle_sha256, machine_id=clip.machine_id, without=clip.id)
-    found = session.get(Clip, near[0].clip) if near else None
-    return None if found is None else (found, near[0].distance)
+def heard_beside(parts: HubParts, clip: Clip) -> tuple[Clip | None, float | None]:
+    """The machine's normal clip that a clip is most alike to, and how far away it is: 0 the same, 1 unrelated."""
+    near = nearest_normal(parts, clip)
+    if near is None:
+        return None, None
+    with parts.database.transaction(writes=False) as session:
+        return session.get(Clip, near.clip), near.distance

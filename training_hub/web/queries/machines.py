@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from training_hub.catalogue.tables import Alarm, Clip, Gateway, Machine, MachineDay
 from training_hub.web.errors import WebError
-from training_hub.web.queries.alarms import OPEN_STATES
+from training_hub.web.queries.alarms import OVER
 
 SPARK_DAYS = 60
 
@@ -65,7 +65,7 @@ def list_machines(session: Session, site: str | None, today: date) -> list[Machi
     clips = _clip_counts(session)
     alarms = dict(
         session.execute(
-            select(Alarm.machine_id, func.count()).where(Alarm.state.in_(OPEN_STATES)).group_by(Alarm.machine_id)
+            select(Alarm.machine_id, func.count()).where(Alarm.state.not_in(OVER)).group_by(Alarm.machine_id)
         ).all()
     )
     found = []

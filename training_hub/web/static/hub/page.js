@@ -3,11 +3,15 @@
 import { mountCharts } from "./chart.js";
 import { mountPlayers } from "./player.js";
 import { reasonIn } from "./net.js";
+import { reach } from "./reach.js";
 import { say } from "./say.js";
 import { showTimes } from "./times.js";
 
+addEventListener("resize", () => reach(document));
+
 export function dress(root) {
   showTimes(root);
+  reach(root);
   mountPlayers(root);
   mountCharts(root);
 }
