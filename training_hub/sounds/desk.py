@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,14 +27,15 @@ from training_hub.sounds.ear import Ear
 from training_hub.sounds.errors import Refusal, SoundError
 from training_hub.sounds.judge import judge
 from training_hub.sounds.nearest import direction_of, nearest_clips
+from training_hub.sounds.pictures import PictureShelf
 from training_hub.sounds.profiles import ProfileShelf
 from training_hub.sounds.reading import picture_of
 from training_hub.sounds.shelf import BundleShelf
-from training_hub.sounds.upload import Upload
+from training_hub.sounds.upload import Upload, sweep
 
 
 class SoundDesk:
-    """Decodes, tests and knows the bundles. One of an app; any thread.
+    """Decodes, tests, draws and knows the bundles. One of an app; any thread.
 
     Args:
         parts: The hub's parts.
@@ -41,7 +43,14 @@ class SoundDesk:
 
     def __init__(self, parts: HubParts) -> None:
         self.parts = parts
+        sweep(self.scratch)
+        self.pictures = PictureShelf(parts.objects)
         self._decoders = threading.BoundedSemaphore(parts.settings.sounds.max_decoders)
+
+    @property
+    def scratch(self) -> Path:
+        """Where files lie while they come."""
+        return self.parts.state_dir / "scratch"
 
     @cached_property
     def bundles(self) -> BundleShelf:

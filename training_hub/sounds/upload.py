@@ -2,12 +2,15 @@
 
 import hashlib
 import tempfile
+import time
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from training_hub.sounds.errors import Refusal, SoundError
+
+_PREFIX = "upload-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ async def spooled(chunks: AsyncIterable[bytes], *, name: str, directory: Path, m
     directory.mkdir(parents=True, exist_ok=True, mode=0o750)
     digest = hashlib.sha256()
     size = 0
-    with tempfile.NamedTemporaryFile(dir=directory, prefix="upload-") as file:
+    with tempfile.NamedTemporaryFile(dir=directory, prefix=_PREFIX) as file:
         async for chunk in chunks:
             size += len(chunk)
             if size > max_bytes:
@@ -53,6 +56,19 @@ async def spooled(chunks: AsyncIterable[bytes], *, name: str, directory: Path, m
         if not size:
             raise SoundError(Refusal.DAMAGED, "the file is empty; give a recording")
         yield Upload(Path(file.name), clean_name(name), digest.hexdigest(), size)
+
+
+def sweep(directory: Path, *, older_than_s: float = 86_400.0) -> int:
+    """Remove what uploads left behind whose process was killed; returns how many files."""
+    gone = 0
+    for path in directory.glob(f"{_PREFIX}*"):
+        try:
+            if time.time() - path.stat().st_mtime > older_than_s:
+                path.unlink()
+                gone += 1
+        except FileNotFoundError:  # its own process was first
+            continue
+    return gone
 
 
 def clean_name(name: str) -> str:

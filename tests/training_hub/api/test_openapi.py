@@ -24,7 +24,7 @@ from tests.support.hub_clips import add_clip, clip_id, machine_row
 from tests.support.hub_fleet import add_bundle, add_fleet, add_performance, add_run
 from training_hub.api.generate import main
 
-_EXAMPLES = int(os.environ.get("HUB_FUZZ_EXAMPLES", "3"))
+_EXAMPLES = int(os.environ.get("HUB_FUZZ_EXAMPLES", "2"))
 _CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -24,7 +24,7 @@ from training_hub.catalogue.labelling import labels_of
 from training_hub.catalogue.tables import Clip, StoredObject
 from training_hub.parts import HubParts
 from training_hub.sounds.alike import nearest_normal
-from training_hub.sounds.reading import frames_of, picture_of, wav_of
+from training_hub.sounds.reading import wav_of
 
 router = APIRouter(tags=["clips"], responses=problems(404))
 
@@ -135,8 +135,7 @@ def spectrogram(parts: Parts, _person: Viewer, request: Request, id: ClipId) -> 
     etag = f"{clip.sha256}-png1"
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers={"ETag": f'"{etag}"'})
-    picture = picture_of(frames_of(parts.objects.get(clip.sha256), clip.kind, name=id))
-    return file_response(request, picture, media_type="image/png", etag=etag)
+    return file_response(request, request.app.state.sounds.pictures.of(clip), media_type="image/png", etag=etag)
 
 
 def _clip(parts: HubParts, id_: str) -> Clip:
