@@ -66,6 +66,7 @@ bench:
 	$(BIN)/python -m benchmarks.speed.live
 	$(BIN)/python -m benchmarks.speed.simulate
 	$(BIN)/python -m benchmarks.speed.page
+	$(BIN)/python -m benchmarks.speed.peers --check
 	$(BIN)/python -m benchmarks.detection.must_show
 	$(BIN)/python -m benchmarks.detection.input_health
 
