@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.inference.bundle import Bundle, load_bundle
+from training_hub.jobs.context import JobCancelledError
 from training_hub.retrain.clips import OWN_RECORDINGS, LearntClip
 from training_hub.retrain.errors import RetrainError
 from training_hub.retrain.request import RetrainRequest
 from training_hub.training.recorded import is_clean
 from training_hub.training.recording import Recording
+from training_hub.training.simulated import SimulationPlan
 
 _NEEDED = ("torch", "tensorflow", "keras")
 Progress = Callable[[float, str], None]
@@ -53,7 +55,7 @@ def teaching(clips: Sequence[LearntClip], *, clean_only: bool) -> list[Recording
 
 def train_encoder(
     recordings: Sequence[Recording], base: Bundle, request: RetrainRequest, directory: Path, cache_dir: Path,
-    *, version: str, progress: Progress, point: Point,
+    *, version: str, progress: Progress, point: Point, simulation: SimulationPlan | None = None,
 ) -> Bundle:  # fmt: skip
     """Train, convert and write an encoder with the base's types; begun again in the same directory it goes on.
 
@@ -66,6 +68,7 @@ def train_encoder(
         version: Of the bundle.
         progress: Told how far it is; may raise to end it, and the next begin goes on from the last checkpoint.
         point: Told figures: name, step, value.
+        simulation: How much to simulate, where not as the request says.
 
     Raises:
         RetrainError: The extra is not installed.
@@ -77,13 +80,12 @@ def train_encoder(
     from training_hub.training.feature_cache import FeatureCache  # noqa: PLC0415
     from training_hub.training.finish import finish_run  # noqa: PLC0415
     from training_hub.training.plan import TrainingPlan  # noqa: PLC0415
-    from training_hub.training.simulated import SimulationPlan, simulate_recordings  # noqa: PLC0415
+    from training_hub.training.simulated import simulate_recordings  # noqa: PLC0415
     from training_hub.training.trainer import Trainer  # noqa: PLC0415
 
     cache = FeatureCache(cache_dir)
-    simulated = simulate_recordings(
-        SimulationPlan(machines_per_type=request.simulated_machines), cache, lambda text: progress(0.0, text)
-    )
+    simulation = simulation or SimulationPlan(machines_per_type=request.simulated_machines)
+    simulated = simulate_recordings(simulation, cache, lambda text: progress(0.0, text))
     data = build_training_set([*simulated, *recordings], cache.settings)
     plan = TrainingPlan(mix=Mix.CLEAN if request.clean_only else Mix.ALL, seed=request.seed, minutes=request.minutes)
     trainer = Trainer(plan, data, directory / "run", settings=cache.settings)
@@ -93,7 +95,11 @@ def train_encoder(
         if now.point.test_accuracy is not None:
             point("held_out_recognised", now.point.step, now.point.test_accuracy)
         done = now.step / now.steps if now.steps else now.spent_s / (60.0 * request.minutes)
-        progress(min(1.0, done), f"step {now.step}: loss {now.point.loss:.2f}")
+        try:
+            progress(min(1.0, done), f"step {now.step}: loss {now.point.loss:.2f}")
+        except JobCancelledError:
+            trainer.save()
+            raise
     finish_run(trainer, data)
     out = directory / "encoder"
     shutil.rmtree(out, ignore_errors=True)

@@ -140,7 +140,7 @@ class Trainer:
             )
             append(self.directory, point)
             if time.monotonic() - saved_s > _CHECKPOINT_EVERY_S or self.step == self.steps:
-                self._save()
+                self.save()
                 saved_s = time.monotonic()
             yield Progress(self.step, self.steps, self.spent_s, point)
 
@@ -224,7 +224,8 @@ class Trainer:
         chosen = torch.randperm(len(labels), generator=self._generator(-3))[:_TEST_PATCHES]
         return standardised(values[chosen], self.input), torch.tensor(labels)[chosen]
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write a checkpoint, from which another trainer of this directory goes on."""
         progress = {"step": self.step, "steps": self.steps, "spent_s": self.spent_s}
         save_checkpoint(self.directory, self._all, self._optimiser, progress)
 

@@ -23,7 +23,7 @@ def train(directory: Path, data: TrainingSet, plan: TrainingPlan = PLAN, stop_af
     trainer = Trainer(plan, data, directory, architecture=SMALL)
     for progress in trainer.run():
         if stop_after is not None and progress.step >= stop_after:
-            trainer._save()  # what the clock does every minute
+            trainer.save()  # what the clock does every minute
             break
     return trainer
 
