@@ -8,6 +8,7 @@ from training_hub.config.compute import ComputeSection
 from training_hub.config.features import FeaturesSection
 from training_hub.config.jobs import JobsSection
 from training_hub.config.log import LogSection
+from training_hub.config.mlflow import MlflowSection
 from training_hub.config.mqtt import BrokerSection
 from training_hub.config.rollout import RolloutSection
 from training_hub.config.server import ServerSection
@@ -34,6 +35,7 @@ class HubSettings(BaseSettings):
 
     jobs: JobsSection = Field(default=JobsSection(), description="Work that takes longer than a request.")
     compute: ComputeSection = Field(default=ComputeSection(), description="Where work is spread to.")
+    mlflow: MlflowSection = Field(default=MlflowSection(), description="Copies of retrainings in MLflow.")
     features: FeaturesSection = Field(default=FeaturesSection(), description="Log-mel frames of clips, computed once.")
 
     rollout: RolloutSection = Field(default=RolloutSection(), description="Signatures and stages of rollouts.")

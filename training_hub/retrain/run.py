@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sqlalchemy import select
+
 from edge_agent.detection.prior import TypePrior
 from edge_agent.inference.archive import pack_bundle
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.manifest import Measurement
+from training_hub.catalogue.tables import Run, RunPoint
 from training_hub.compute.compute import Compute
 from training_hub.compute.opening import open_compute
 from training_hub.evaluation.errors import EvaluationError
@@ -34,6 +37,7 @@ from training_hub.retrain.learning import (
     types_of,
     weigh,
 )
+from training_hub.retrain.mlflow_export import export_run
 from training_hub.retrain.record import Outcome, add_points, begin_run, finish_run, finished, next_version
 from training_hub.retrain.report import render_report
 from training_hub.retrain.request import RetrainRequest
@@ -121,7 +125,7 @@ def retrain(context: JobContext, request: RetrainRequest) -> dict[str, object]:
     )  # fmt: skip
     result = finish_run(parts, run_id, outcome, context.created_by)
     shutil.rmtree(work, ignore_errors=True)
-    return result
+    return result | _copied(parts, run_id, result)
 
 
 def catalogue_material(parts: HubParts, seed: int) -> Material:
@@ -297,6 +301,20 @@ def _card(  # noqa: PLR0917  # all that it tells of
     return describe(
         request.word, base=base.ref, division=material.division, gate=gate, faults=faults.figures, weights=weights
     )
+
+
+def _copied(parts: HubParts, run_id: str, result: Mapping[str, object]) -> dict[str, object]:
+    """The run in MLflow, where one is kept; a copy that fails fails no retraining, and the result says so."""
+    if parts.settings.mlflow.tracking_uri is None:
+        return {}
+    with parts.database.transaction(writes=False) as session:
+        run = session.get(Run, run_id)
+        assert run is not None
+        points = session.scalars(select(RunPoint).where(RunPoint.run_id == run_id)).all()
+    try:
+        return {"mlflow": export_run(parts.settings.mlflow, run, points, result)}
+    except RetrainError as error:
+        return {"mlflow": f"not copied: {error}"}
 
 
 def _page(
