@@ -19,7 +19,7 @@ import soundfile
 
 from edge_agent.capture.files import expand
 
-TARGET = 300.0
+TARGET = 1000.0
 RATE_HZ = 16_000
 CLIP_S = 10
 CLIPS = 120
