@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import cli
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.config.model import ModelSection
 from edge_agent.inference.bundle import Bundle, load_bundle
@@ -167,3 +168,17 @@ def test_what_was_declined_is_remembered_and_bounded(taken: Path) -> None:
         in_use = in_use.declining(Declined.model_validate(one))
     assert len(in_use.declined) == 50
     assert json.loads(in_use.model_dump_json())["declined"][-1]["rollout"].endswith("79")
+
+
+def test_the_command_shows_what_is_in_use_and_goes_back(
+    taken: Path, new: Bundle, old: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = ["--state-dir", str(taken)]
+    assert cli.main(["models", *state]) == 0
+    shown = capsys.readouterr().out
+    assert new.sha256 in shown and "not confirmed yet" in shown and ROLLOUT in shown
+    assert f"last good  {old.ref.name} {old.ref.version}" in shown
+    assert cli.main(["models", "rollback", *state]) == 0
+    assert start(taken).ref == old.ref
+    assert cli.main(["models", "rollback", *state]) == 1
+    assert "no last good bundle" in capsys.readouterr().err
