@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-_COLOURS = 64
+_COLOURS = 128
 
 
 def main() -> int:

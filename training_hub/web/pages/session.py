@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from edge_agent.sync.wire import API_PREFIX
 from training_hub.accounts.cookies import clear_session, session_secret, set_session
 from training_hub.accounts.desk import TooOftenError
 from training_hub.accounts.errors import AccountError
 from training_hub.accounts.visits import close_visit
 from training_hub.api.access import Address, Parts, Viewer, gate_of
 from training_hub.catalogue.audit import record
+from training_hub.parts import HubParts
 from training_hub.web.render import go_to, page
 
 router = APIRouter(include_in_schema=False)
@@ -28,16 +30,23 @@ def own_path(to: str) -> str:
     return to if plain and not to.startswith("/sign-") else "/clips"
 
 
+def _provider(parts: HubParts) -> str:
+    """Where signing in by the organisation's account begins; empty where there is none."""
+    return f"{API_PREFIX}/session/oidc" if parts.settings.accounts.oidc.issuer else ""
+
+
 @router.get("/sign-in")
-def sign_in_page(request: Request, to: Annotated[str, Query(max_length=2048)] = "/clips") -> HTMLResponse:
+def sign_in_page(request: Request, parts: Parts, to: Annotated[str, Query(max_length=2048)] = "/clips") -> HTMLResponse:
     """The form."""
-    return page(request, "sign_in.html", None, to=own_path(to), name="", reason="", oidc="")
+    return page(request, "sign_in.html", None, to=own_path(to), name="", reason="", oidc=_provider(parts))
 
 
 @router.post("/sign-in")
 def sign_in(
     request: Request,
+    parts: Parts,
     address: Address,
+    *,
     name: Annotated[str, Form(max_length=64)],
     password: Annotated[str, Form(max_length=256)],
     to: Annotated[str, Form(max_length=2048)] = "/clips",
@@ -50,7 +59,9 @@ def sign_in(
     except AccountError as error:
         status = 429 if isinstance(error, TooOftenError) else 401
         reason = str(error)[:1].upper() + str(error)[1:] + "."
-        return page(request, "sign_in.html", None, status, to=own_path(to), name=name, reason=reason, oidc="")
+        return page(
+            request, "sign_in.html", None, status, to=own_path(to), name=name, reason=reason, oidc=_provider(parts)
+        )
     answer = RedirectResponse(own_path(to), status_code=303)
     set_session(request, answer, visit)
     return answer
