@@ -29,6 +29,8 @@ def every_page(site: HubSite) -> list[str]:
     ]  # fmt: skip
 
 
+_AXES_OWN_STYLE = "sha256-Txpp2hh5OoXvJGhUxJbFyEnnoWJBIRJRY/mg0M3HqKc="
+"""The style attribute that axe-core sets and takes away on what it measures; the policy refuses it, as it should."""
 _DESK, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -49,7 +51,7 @@ def _flaws(page: Page, url: str) -> list[str]:
 
 
 def test_everybody_can_read_and_reach_it(site: HubSite) -> None:
-    with site.browser() as page:
+    with site.browser(ignoring=_AXES_OWN_STYLE) as page:
         found = {path: flaws for path in every_page(site) if (flaws := _flaws(page, f"{site.url}{path}"))}
         assert not found
         page.goto(f"{site.url}/exports")
