@@ -2,7 +2,7 @@
 
 import logging
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 from sqlalchemy import text
@@ -54,6 +54,7 @@ def readyz(request: Request, parts: Parts) -> PlainTextResponse:
 def metrics(request: Request, parts: Parts) -> Response:
     """Metrics, to this computer, and to whoever holds a person's key."""
     if not is_loopback(address_of(request)) and gate_of(request).person_or_none(request) is None:
-        raise HTTPException(401, "metrics are shown to this computer, or with a person's key")
+        # an answer, not an error: those send a browser to the login page, and this is asked by programs
+        return PlainTextResponse("metrics are shown to this computer, or with a person's key\n", 401)
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(parts.registry), headers={"Content-Type": content_type})
