@@ -87,7 +87,12 @@ def train_encoder(
     simulation = simulation or SimulationPlan(machines_per_type=request.simulated_machines)
     simulated = simulate_recordings(simulation, cache, lambda text: progress(0.0, text))
     data = build_training_set([*simulated, *recordings], cache.settings)
-    plan = TrainingPlan(mix=Mix.CLEAN if request.clean_only else Mix.ALL, seed=request.seed, minutes=request.minutes)
+    plan = TrainingPlan(
+        mix=Mix.CLEAN if request.clean_only else Mix.ALL,
+        seed=request.seed,
+        minutes=request.minutes,
+        steps=request.steps,
+    )
     trainer = Trainer(plan, data, directory / "run", settings=cache.settings)
     for now in trainer.run():
         point("loss", now.point.step, now.point.loss)

@@ -20,6 +20,7 @@ class RetrainRequest(BaseModel):
         name: Of the new bundle; the base's where none is given.
         version: Of the new bundle; the next free one where none is given.
         minutes: Time for the encoder.
+        steps: Number of steps of the encoder instead, for exact repetition.
         simulated_machines: Simulated machines of each type that the encoder learns beside the recorded ones.
         clean_only: Whether the encoder learns only from recordings whose licence lets the model be given away, beside
             the site's own.
@@ -34,6 +35,7 @@ class RetrainRequest(BaseModel):
     name: Id | None = None
     version: Version | None = None
     minutes: Annotated[float, Field(gt=0, le=1440)] = 45.0
+    steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     simulated_machines: Annotated[int, Field(ge=1, le=64)] = 32
     clean_only: bool = True
     report: bool = True

@@ -32,7 +32,7 @@ from training_hub.retrain.request import RetrainRequest, parse_request
 from training_hub.retrain.run import retrain
 
 JOB = "01J000000000000000000000RT"
-REQUEST = RetrainRequest(what=("types", "weights", "faults"), report=False)
+REQUEST = RetrainRequest(what=("types", "weights", "faults"))
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +134,8 @@ def test_the_rows_say_what_was_judged(parts: HubParts, result: dict[str, object]
         run = session.get(Run, result["run"])
         assert run is not None and run.gate is not None and run.finished_at is not None
         assert run.what == "types+weights+faults"
+        assert run.report_sha256 is not None, run.metrics
+        assert parts.objects.get(run.report_sha256).lstrip().lower().startswith(b"<!doctype html")
         sides = [set(run.dataset[side]) for side in ("teach", "commission", "held_out", "anomalies")]
         assert sum(map(len, sides)) == len(set().union(*sides)) == 80
         rows = session.scalars(select(Performance).where(Performance.dataset_digest == run.dataset["digest"])).all()
