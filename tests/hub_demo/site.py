@@ -16,16 +16,17 @@ import soundfile
 
 from edge_agent.simulate import MachineSimulator, MachineType, fault_kind, random_spec
 from tests.hub_demo.processes import Processes, Running, run
-from tests.support.agent import BUNDLE
 from tests.support.broker import Broker, free_port
 
 RATE_HZ = 16_000
 SITE = "demo"
 PERSON = "anna"
-_NORMAL_RECORDINGS = 12
+_NORMAL_RECORDINGS = 6
 _RECORDING_S = 30
-_LIFE_S = 600
-_HEALTHY_S = 200
+_HEALTHY_S = 30
+_FAULTY_S = 60
+_MENDED_S = 60
+_MENDED_TIMES = 40
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Site:
         return path
 
     def record(self, watched: Watched) -> Path:
-        """The machine's normal sound to learn from, and its life: healthy, then a fault grows and is mended."""
+        """The machine's normal sound to learn from, and what it does next: a minute's fault, mended for good."""
         spec = random_spec(watched.kind, np.random.default_rng(watched.seed), watched.machine)
         place = self.directory / watched.gateway / "sound"
         (place / "normal").mkdir(parents=True)
@@ -112,39 +113,70 @@ class Site:
             samples = MachineSimulator(spec, 100 + number, RATE_HZ).render(_RECORDING_S * RATE_HZ)
             soundfile.write(place / "normal" / f"{number:02d}.flac", samples, RATE_HZ)
         fault = fault_kind(watched.kind, watched.fault)
-
-        def severity(time_s: float) -> float:
-            return min(1.0, max(0.0, (time_s - _HEALTHY_S) / 100.0)) if time_s < _HEALTHY_S + 250 else 0.0
-
-        samples = MachineSimulator(spec, 7, RATE_HZ).render(_LIFE_S * RATE_HZ, fault, severity)
-        soundfile.write(place / "life.flac", samples, RATE_HZ)
+        with soundfile.SoundFile(place / "life.flac", "w", RATE_HZ, 1) as life:
+            life.write(MachineSimulator(spec, 7, RATE_HZ).render(_HEALTHY_S * RATE_HZ))
+            life.write(MachineSimulator(spec, 8, RATE_HZ).render(_FAULTY_S * RATE_HZ, fault, 1.0))
+            mended = MachineSimulator(spec, 9, RATE_HZ).render(_MENDED_S * RATE_HZ)
+            for _ in range(_MENDED_TIMES):
+                life.write(mended)
         return place
 
     def start_agent(self, watched: Watched) -> Running:
-        """Commission the machine and listen to it, twenty times as fast as time, for as long as the demo lasts."""
+        """Commission the machine and listen to it, a window each second; the root of trust comes with the settings."""
         place = self.record(watched)
         state = self.directory / watched.gateway / "state"
-        common = ("--state-dir", state, "--bundle", BUNDLE)
-        run("edge_agent", "commission", "--machine", watched.machine, "--type", watched.kind.value, *common,
-            "--from", place / "normal")  # fmt: skip
+        learn = ("--machine", watched.machine, "--type", watched.kind.value, "--state-dir", state)
+        run("edge_agent", "commission", *learn, "--from", place / "normal")
         config = self.directory / watched.gateway / "agent.toml"
         config.write_text(
             f'[agent]\nsite = "{SITE}"\ngateway = "{watched.gateway}"\nstate_dir = "{state}"\n'
+            f"[window]\nhop_s = 1.0\n"
             f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\n'
             f"[http]\nport = {free_port()}\n"
-            f"[clips]\nmin_free_bytes = 0\nrandom_per_day = 200\nuncertain_per_day = 50\n"
+            f"[clips]\nmin_free_bytes = 0\nnovel_distance = 0.01\nnovel_per_day = 40\nuncertain_margin = 0.5\n"
             f'[hub]\nenabled = true\nurl = "{self.url}"\nkey_file = "{self.directory / f"{watched.gateway}_key"}"\n'
-            f"report_s = 2.0\n"
+            f'report_s = 2.0\nroot_file = "{self.root}"\n'
             f'[[machine]]\nid = "{watched.machine}"\ntype = "{watched.kind.value}"\n'
-            f'[[source]]\nid = "film"\nkind = "replay"\npaths = ["{place / "life.flac"}"]\nspeed = 20.0\nloop = true\n'
+            f'[[source]]\nid = "film"\nkind = "replay"\npaths = ["{place / "life.flac"}"]\n'
             f'[[source.channel]]\nmachine = "{watched.machine}"\n'
         )
         return self.processes.start(watched.gateway, "edge_agent", "run", "--config", str(config))
 
-    def get(self, path: str) -> Any:  # noqa: ANN401  # whatever the API answers
-        """A GET of the hub's API with the person's key."""
+    @property
+    def root(self) -> Path:
+        """The root of trust that the gateways are given."""
+        return self.directory / "keys" / "root.json"
+
+    def found_trust(self) -> None:
+        """Root key and approver's key, each on its person's own computer; the hub gets what they signed."""
+        keys = self.directory / "keys"
+        keys.mkdir()
+        self.secret("keys/passphrase", secrets.token_urlsafe(16))
+        approver = keys / "approver.pem"
+        run("training_hub.cli", "publish", "key", approver, *self._passphrase)
+        public = approver.with_name(approver.name + ".pub")
+        self.publish("init", "--root-key", keys, "--approver", public, "--key", approver)
+
+    def approve(self, bundle_id: str, *words: str) -> None:
+        """The approver looks into a bundle and signs it."""
+        self.publish("approve", bundle_id, "--key", self.directory / "keys" / "approver.pem", "--yes", *words)
+
+    def publish(self, what: str, *words: str | Path) -> str:
+        """`training-hub publish` against the demo's hub."""
+        hub = ("--hub", self.url, "--api-key-file", self.directory / "person_key")
+        passphrase = self._passphrase if what in ("init", "approve") else ()
+        return run("training_hub.cli", "publish", what, *hub, *words, *passphrase)
+
+    @property
+    def _passphrase(self) -> tuple[str, str]:
+        return ("--passphrase-file", str(self.directory / "keys" / "passphrase"))
+
+    def ask(self, path: str, sent: object = None) -> Any:  # noqa: ANN401  # whatever the API answers
+        """Ask the hub's API with the person's key; a POST where something is sent."""
         key = (self.directory / "person_key").read_text().strip()
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {key}"})
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        body = None if sent is None else json.dumps(sent).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
