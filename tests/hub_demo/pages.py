@@ -58,14 +58,12 @@ class Person:
             self.page.locator("#keys-on").check()
         self.picture("clips")
         rows = self.page.locator("tr[data-clip]")
-        ids = [rows.nth(index).get_attribute("data-clip") for index in range(rows.count())]
-        odd = {clip for clip in ids if self._is_odd(f"#clip-{clip}")}
-        self.page.locator("h1").click()  # out of the tick box
+        ids = [str(rows.nth(index).get_attribute("data-clip")) for index in range(rows.count())]
         for clip in ids:
-            self.page.keyboard.press("j")
-            self.page.wait_for_selector(f'[data-shown="{clip}"]')
-            self.page.keyboard.press("a" if clip in odd else "n")
-            self.page.wait_for_function("id => document.getElementById('clip-' + id)?.dataset.label", arg=clip)
+            self.page.wait_for_selector(f'#panel [data-shown="{clip}"]')
+            self.page.keyboard.press("a" if self._is_odd(f"#clip-{clip}") else "n")
+            # the page goes on to the next clip by itself
+            self.page.wait_for_selector(f'#clip-{clip}:not([data-label=""])')
         return len(ids)
 
     def _is_odd(self, row: str) -> bool:
