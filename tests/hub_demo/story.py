@@ -83,8 +83,9 @@ class Story:
         for watched in GATEWAYS:
             person.add_normals(watched.machine, sorted((site.directory / watched.gateway / "sound/normal").iterdir()))
         labelled = person.label_everything()
-        counts = site.ask("/status")
-        self.say(f"{labelled} clips labelled by keyboard, the commissioning recordings added; {_balance(counts)}")
+        datasets = [clip["dataset"] for clip in site.ask("/clips?limit=200")["clips"]]
+        balance = ", ".join(f"{datasets.count(name)} to {name}" for name in ("training", "validation"))
+        self.say(f"{labelled} clips labelled by keyboard, the commissioning recordings added; {balance}")
         person.look("/dataset", "dataset")
 
     def _labels_become_a_bundle(self, site: Site, person: Person) -> dict[str, Any]:
@@ -156,10 +157,6 @@ class Story:
 
 def _alarmed(site: Site) -> set[str]:
     return {clip["machine"]["name"] for clip in site.ask("/clips?reason=alarm&limit=200")["clips"]}
-
-
-def _balance(status: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in status["clips"].items())
 
 
 def _run(site: Site) -> dict[str, Any]:
