@@ -82,6 +82,7 @@ class Site:
         """A hub as it comes: SQLite and a folder, the worker beside it; two gateways and a person are made known."""
         self.hub_config.write_text(
             f'[server]\nport = {self.hub_port}\nstate_dir = "{self.directory / "hub"}"\n'
+            "[rollout]\nreport_s = 2.0\n"
             f'[[mqtt]]\nhost = "127.0.0.1"\nport = {self.broker.port}\nroot_topic = "edge_agent"\n'
         )
         self.secret("password", self.password)
