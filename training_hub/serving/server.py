@@ -70,7 +70,7 @@ class HubServer(uvicorn.Server):
         try:
             config = uvicorn.Config(
                 app,
-                loop="asyncio",
+                loop="uvloop",
                 http=CertificateProtocol,
                 ws="none",
                 lifespan="on",
@@ -81,7 +81,6 @@ class HubServer(uvicorn.Server):
                 limit_concurrency=_MAX_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_GRACE_S,
-                h11_max_incomplete_event_size=64 << 10,
                 ssl_certfile=_text(tls.cert_file, environ),
                 ssl_keyfile=_text(tls.key_file, environ),
                 ssl_ca_certs=_text(tls.client_ca_file, environ),
