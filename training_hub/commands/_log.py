@@ -20,3 +20,4 @@ def set_up_log(section: LogSection) -> None:
     set_up_logging(sys.stderr, log_format=form, level=level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)  # libraries' warnings are lines of the log's format too
