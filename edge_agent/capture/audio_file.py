@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edge_agent.capture.files import InputError
 from edge_agent.capture.limits import MAX_PEAK
+from edge_agent.capture.plain_wav import HEADER_BYTES, PlainWav, plain_wav
 from edge_agent.capture.riff import RiffError, container, declared_data_end
 from edge_agent.capture.source import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, SourceError
 
@@ -54,7 +55,14 @@ class AudioFile:
         self.path = path
         self._lock = threading.Lock()
         self._handle = open_regular(path)
+        self._file: Any = None
         try:
+            plain = self._plain()
+            if plain is not None:
+                self.rate_hz, self.channels, self.frames = plain.rate_hz, plain.channels, plain.frames
+                self._memory: npt.NDArray[np.float32] | None = self._plain_words()
+                self._handle.close()
+                return
             kind = _check_container(path, self._handle)
             self._file = _open_soundfile(path, self._handle)
             self.rate_hz = int(self._file.samplerate)
@@ -83,7 +91,7 @@ class AudioFile:
             return memory[first : first + n]
         samples = np.empty((n, self.channels), dtype=np.float32)
         with self._lock:
-            if self._file.closed:
+            if self._file is None or self._file.closed:
                 msg = f"{self.path}: is closed"
                 raise SourceError(msg)
             try:
@@ -101,8 +109,26 @@ class AudioFile:
         """Free the file; calling it again does nothing."""
         with self._lock:
             self._memory = None
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
             self._handle.close()
+
+    def _plain(self) -> PlainWav | None:
+        """What the header of a plain file says, where it can be kept and breaks no limit; else libsndfile is asked."""
+        descriptor = self._handle.fileno()
+        plain = plain_wav(os.pread(descriptor, HEADER_BYTES, 0), os.fstat(descriptor).st_size)
+        if plain is None:
+            return None
+        fits = MIN_RATE_HZ <= plain.rate_hz <= MAX_RATE_HZ and plain.channels <= MAX_CHANNELS
+        short = 1 <= plain.frames <= MAX_DURATION_S * plain.rate_hz
+        return plain if fits and short and plain.frames * plain.channels <= MEMORY_SAMPLES else None
+
+    def _plain_words(self) -> npt.NDArray[np.float32]:
+        words = np.empty((self.frames, self.channels), dtype="<i2")
+        got = os.preadv(self._handle.fileno(), [words.data], HEADER_BYTES) // (words.itemsize * self.channels)
+        if got < self.frames:
+            raise InputError(self.path, f"ends after {got} of {self.frames} samples", _CUT_SHORT)
+        return np.multiply(words, _WORD, dtype=np.float32)
 
     def _check_header(self, kind: str) -> None:
         subtype = str(self._file.subtype)

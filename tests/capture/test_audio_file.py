@@ -12,6 +12,7 @@ import soundfile
 from edge_agent.capture import audio_file
 from edge_agent.capture.audio_file import AudioFile
 from edge_agent.capture.files import InputError
+from edge_agent.capture.plain_wav import HEADER_BYTES, plain_wav
 from edge_agent.capture.replay import FileSource
 from edge_agent.capture.source import SourceError
 from tests.capture.conftest import WriteSound, noise
@@ -139,3 +140,51 @@ def test_file_cut_while_it_is_streamed_is_an_error(write_sound: WriteSound, monk
     cut(path, 0.5)
     with pytest.raises(SourceError, match="ended at sample"):
         file.read(40_000, 60_000)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_plain_wav_is_read_as_libsndfile_reads_it(
+    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    path = write_sound("x.wav", frames=4001, channels=channels, rate_hz=22_050, subtype="PCM_16")
+    expected, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    monkeypatch.setattr(audio_file, "_open_soundfile", None)  # it is not asked
+    file = AudioFile(path)
+    assert (file.rate_hz, file.channels, file.frames) == (rate_hz, channels, 4001)
+    np.testing.assert_array_equal(file.read(0, 4001), expected)
+    file.close()
+    with pytest.raises(SourceError, match="is closed"):
+        file.read(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [
+        (4, b"\0\0\0\0"),
+        (16, b"\x12"),
+        (20, b"\x03"),
+        (22, b"\0\0"),
+        (28, b"\1"),
+        (32, b"\4"),
+        (34, b"\x18"),
+        (40, b"\2"),
+    ],
+)
+def test_header_whose_numbers_disagree_is_left_to_libsndfile(
+    write_sound: WriteSound, offset: int, value: bytes
+) -> None:
+    path = write_sound("x.wav", frames=100, subtype="PCM_16")
+    assert plain_wav(path.read_bytes()[:HEADER_BYTES], path.stat().st_size) is not None
+    damaged = patched(path, offset, value)
+    assert plain_wav(damaged.read_bytes()[:HEADER_BYTES], damaged.stat().st_size) is None
+
+
+def test_plain_wav_that_shrinks_while_it_is_read_is_refused(
+    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sound("x.wav", frames=4000, subtype="PCM_16")
+    known = plain_wav(path.read_bytes()[:HEADER_BYTES], path.stat().st_size)
+    cut(path, 0.5)
+    monkeypatch.setattr(audio_file, "plain_wav", lambda head, size_bytes: known)
+    with pytest.raises(InputError, match="ends after 1989 of 4000 samples"):
+        AudioFile(path)
