@@ -32,8 +32,5 @@ def band_contributions(
     for part, share in zip(parts, shares(parts), strict=True):
         if part.contributions is not None and part.score > 0:
             per_mel += part.contributions * (share / part.score)
-    contributions, changes = third_octaves.sums(per_mel), third_octaves.means(change_db)
-    return tuple(
-        BandContribution(centre, float(contribution), float(change))
-        for centre, contribution, change in zip(third_octaves.centres_hz, contributions, changes, strict=True)
-    )
+    contributions, changes = third_octaves.sums(per_mel).tolist(), third_octaves.means(change_db).tolist()
+    return tuple(map(BandContribution, third_octaves.centres_hz, contributions, changes))

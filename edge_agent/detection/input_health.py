@@ -33,6 +33,9 @@ _MIDDLE = (_CENTRES_HZ > 500.0) & (_CENTRES_HZ < 4_000.0)
 _BASS_BANDS = 12
 _MAINS_HZ = (50.0, 60.0)
 _HARMONICS = (1, 2, 3)
+_BANDS_OF_MAINS = tuple(
+    (mains_hz, [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * k))) for k in _HARMONICS]) for mains_hz in _MAINS_HZ
+)
 _STEADY_STD_DB = 2.4
 """A band of noise fluctuates by 5.6 dB from frame to frame; of normal recordings of nine machines none of the lowest
 bands stayed within 3.4 dB."""
@@ -163,12 +166,13 @@ def _muffled(spectrum_db: FloatArray, baseline: InputBaseline) -> HealthFinding 
 
 def _hum(spectrum_db: FloatArray, window: WindowFeatures, baseline: InputBaseline) -> HealthFinding | None:
     """Mains harmonics that rose over all normal sound, and as steady as no machine is."""
-    rise_db = bass_db(spectrum_db) - np.array(baseline.highest_bass_db)
+    rise_db = (bass_db(spectrum_db) - np.array(baseline.highest_bass_db)).tolist()
+    if not any(all(rise_db[band] >= HUM_RISE_DB for band in at) for _, at in _BANDS_OF_MAINS):
+        return None  # how steady they are need not be asked
     steady = window.log_mel_db[:, :_BASS_BANDS].std(axis=0) < _STEADY_STD_DB
     rises = []
-    for mains_hz in _MAINS_HZ:
-        at = [int(np.argmin(np.abs(_CENTRES_HZ - mains_hz * k))) for k in _HARMONICS]
-        risen = [float(rise_db[band]) for band in at if steady[band] and rise_db[band] >= HUM_RISE_DB]
+    for mains_hz, at in _BANDS_OF_MAINS:
+        risen = [rise_db[band] for band in at if steady[band] and rise_db[band] >= HUM_RISE_DB]
         rises.append((len(risen), max(risen, default=0.0), mains_hz))
     count, highest_db, mains_hz = max(rises)
     if count < len(_HARMONICS):

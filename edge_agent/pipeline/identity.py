@@ -123,6 +123,7 @@ class Identifier:
         self._calibration = calibration
         names = types if types is not None else labels
         self._groups = np.unique(np.array(names), return_inverse=True)[1] if names else np.zeros(0, np.int64)
+        self._centres = self._centres_by_group()
 
     def identify(self, logits: NDArray[np.float32], embeddings: NDArray[np.float32] | None = None) -> Identity | None:
         """Identity of one window.
@@ -130,6 +131,18 @@ class Identifier:
         Args:
             logits: `[patches, labels]`.
             embeddings: `[patches, size]`; without them the likeness to what was heard is not asked for.
+
+        Returns:
+            None where the window holds no whole patch or the bundle knows no identities.
+        """
+        return self.identify_by_units(logits, None if embeddings is None else unit(embeddings))
+
+    def identify_by_units(self, logits: NDArray[np.float32], units: NDArray[np.float32] | None) -> Identity | None:
+        """As `identify`, of embeddings of length one.
+
+        Args:
+            logits: `[patches, labels]`.
+            units: `[patches, size]`, or None.
 
         Returns:
             None where the window holds no whole patch or the bundle knows no identities.
@@ -147,23 +160,33 @@ class Identifier:
         order = [best, *(i for i in likeliest if i != best)][:TOP]
         top = tuple(Candidate(self._labels[i], float(probabilities[i])) for i in order)
         confidence = min(1.0, float(by_group[group]))
-        known = confidence >= self._calibration.min_confidence and self._was_heard(group, embeddings)
+        known = confidence >= self._calibration.min_confidence and self._was_heard(group, units)
         return Identity(self._labels[best] if known else UNKNOWN, confidence, top)
 
-    def _was_heard(self, group: int, embeddings: NDArray[np.float32] | None) -> bool:
+    def _centres_by_group(self) -> list[NDArray[np.float32]]:
+        """Directions of the calibration's centres of each group of labels; no rows for one that was never heard."""
         calibration = self._calibration
-        if calibration.centres is None or calibration.centre_labels is None or embeddings is None:
+        if calibration.centres is None or calibration.centre_labels is None:
+            return []
+        owners = self._groups[calibration.centre_labels]
+        return [unit(calibration.centres[owners == group]) for group in range(int(self._groups.max()) + 1)]
+
+    def _was_heard(self, group: int, units: NDArray[np.float32] | None) -> bool:
+        if not self._centres or units is None:
             return True
-        centres = calibration.centres[self._groups[calibration.centre_labels] == group]
+        centres = self._centres[group]
         if not len(centres):
             return False
-        mean = mean_direction(embeddings)
-        return bool((unit(centres) @ mean).max() >= calibration.min_cosine)
+        return bool((centres @ _direction_of_mean(units)).max() >= self._calibration.min_cosine)
 
 
 def mean_direction(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Direction of the mean of unit embeddings `[patches, size]`: a unit vector `[size]`."""
-    mean: NDArray[np.float32] = unit(unit(embeddings).mean(axis=0, keepdims=True))[0]
+    return _direction_of_mean(unit(embeddings))
+
+
+def _direction_of_mean(units: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean: NDArray[np.float32] = unit(units.mean(axis=0, keepdims=True))[0]
     return mean
 
 

@@ -128,7 +128,7 @@ class MachineListener:
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
         features = window.features
-        identity = self._identifier.identify(features.logits, features.embeddings)
+        identity = self._identifier.identify_by_units(features.logits, features.unit_embeddings)
         distances = self._matcher.distances_of_units(features.unit_embeddings)
         match = self._matcher.match(distances)
         if self._scorer is None or self._alarm is None or self._profile is None:

@@ -106,7 +106,7 @@ class _Router:
         self._listeners = listeners
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
-        identity = self._identifier.identify(window.features.logits, window.features.embeddings)
+        identity = self._identifier.identify_by_units(window.features.logits, window.features.unit_embeddings)
         match = self._matcher.match(self._matcher.distances_of_units(window.features.unit_embeddings))
         if match is not None:
             label = match.machine
