@@ -1,6 +1,7 @@
 """Finds out who asks: a session's cookie, a key, a client certificate."""
 
 import hmac
+import time
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, status
@@ -12,11 +13,14 @@ from training_hub.accounts.keys import gateway_by_certificate, gateway_by_key, p
 from training_hub.accounts.people import person_of
 from training_hub.accounts.principal import GatewayPrincipal, Person
 from training_hub.accounts.rates import Rates
+from training_hub.accounts.secrets import digest
 from training_hub.accounts.visits import find_visit
 from training_hub.catalogue.database import Database
 from training_hub.config.settings import HubSettings
 
 CSRF_HEADER = "X-CSRF-Token"
+_REMEMBERED_S = 10.0
+_MOST_REMEMBERED = 4096
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -32,6 +36,7 @@ class Gate:
         self._database = database
         self._public_url = settings.server.public_url
         self._rates = Rates(settings.accounts)
+        self._good: dict[str, float] = {}
         self.desk = LoginDesk(database, settings.accounts, self._rates)
 
     def person(self, request: Request) -> Person:
@@ -84,10 +89,26 @@ class Gate:
                     gateway = gateway_by_key(session, key)
                 elif certificate is not None:
                     gateway = gateway_by_certificate(session, certificate)
+        if key is not None:
+            self._remember(key, is_good=gateway is not None)
         if gateway is None:
             raise _nobody("send the gateway's key (Authorization: Bearer thg_...) or come with its certificate")
         _within_bounds(self._rates.gateway(gateway.gateway_id))
         return gateway
+
+    def knew(self, request: Request) -> bool:
+        """Whether the request's key was a gateway's a moment ago: enough to receive what is asked for again later."""
+        key = _bearer(request)
+        return key is not None and self._good.get(digest(key), 0.0) > time.monotonic()
+
+    def _remember(self, key: str, *, is_good: bool) -> None:
+        sha256 = digest(key)
+        if not is_good:
+            self._good.pop(sha256, None)
+            return
+        if len(self._good) >= _MOST_REMEMBERED:
+            self._good.clear()
+        self._good[sha256] = time.monotonic() + _REMEMBERED_S
 
     def check_origin(self, request: Request) -> None:
         """Refuse what another site's page had the browser send.

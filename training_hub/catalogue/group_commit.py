@@ -48,6 +48,9 @@ class GroupCommit:
 
     def _commit_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+        if len(batch) == 1:  # needs no savepoint: what it raises undoes the transaction, which is its own
+            self._commit_alone(*batch[0])
+            return
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._database.transaction() as session:
@@ -66,3 +69,12 @@ class GroupCommit:
                 result.set_result(value)
             else:
                 result.set_exception(failure)
+
+    def _commit_alone(self, write: Callable[[Session], Any], result: Future[Any]) -> None:
+        try:
+            with self._database.transaction() as session:
+                value = write(session)
+        except BaseException as error:  # it is raised where the write was asked for
+            result.set_exception(error)
+        else:
+            result.set_result(value)

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from tests.support.clips import SentClip, make_clip, sound_of
 from tests.support.hub import Hub
+from training_hub.accounts.gateways import set_gateway_disabled
 from training_hub.catalogue.tables import Clip, Label, Machine, StoredObject
 
 
@@ -51,6 +52,31 @@ def test_sent_again_it_is_a_repetition(hub: Hub) -> None:
     answer = clip.put_record(gateway)
     assert (answer.status_code, answer.json()["repeated"]) == (200, True)
     assert _counts(hub) == (1, 1)
+
+
+def test_a_gateway_disabled_between_two_requests_is_refused_the_second(hub: Hub) -> None:
+    first, second, gateway = make_clip(1), make_clip(2), hub.gateway()
+    assert first.put_file(gateway).status_code == 201
+    with hub.parts.database.transaction() as session:
+        set_gateway_disabled(session, "plant_1", "gw_1", True, by="hub")
+    assert second.put_file(gateway).status_code == 401, "although its key was good a moment ago"
+    assert first.put_record(gateway).status_code == 401
+    assert _counts(hub) == (1, 0) and not hub.parts.objects.has(second.sha256)
+    with hub.parts.database.transaction() as session:
+        set_gateway_disabled(session, "plant_1", "gw_1", False, by="hub")
+    assert second.put(gateway).status_code == 201
+
+
+def test_what_is_no_record_is_said_as_everywhere(hub: Hub) -> None:
+    clip, gateway = make_clip(1), hub.gateway()
+    clip.put_file(gateway)
+    place = f"/api/v1/clips/{clip.sha256}/records/{clip.id}"
+    for content in (b"{", b"[]", b'{"sidecar": {}}'):
+        answer = gateway.put(place, content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422 and answer.json()["detail"], content
+    assert gateway.put(f"/api/v1/clips/{clip.sha256}/records/x", json=clip.record).status_code == 422
+    assert gateway.put("/api/v1/clips/x", content=clip.content).status_code == 422
+    assert gateway.put(place, json=clip.record, headers={"Content-Type": "application/json; charset=utf-8"}).is_success
 
 
 def test_sent_a_hundred_times_at_once_it_is_one_object_and_one_row(hub: Hub) -> None:

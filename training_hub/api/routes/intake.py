@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response, status
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -25,7 +26,10 @@ from edge_agent.sync.wire import (
     Hashes,
     Instructions,
 )
-from training_hub.api.access import Parts, SendingGateway
+from training_hub.accounts.gate import Gate
+from training_hub.accounts.principal import GatewayPrincipal
+from training_hub.api.access import Parts, SendingGateway, gate_of
+from training_hub.api.direct import DirectRoute, directly, path_value
 from training_hub.api.wire_bodies import Strictly
 from training_hub.catalogue.types import utc_now
 from training_hub.intake import files, instructions
@@ -36,9 +40,10 @@ from training_hub.parts import HubParts
 from training_hub.rollout.opening import repository_of
 from training_hub.storage.errors import StorageError
 
-router = APIRouter(tags=["gateways"])
+router = APIRouter(tags=["gateways"], route_class=DirectRoute)
 
 _CLIENT_LEFT = 499
+_SHA256, _CLIP_ID = re.compile(r"[0-9a-f]{64}"), re.compile(ULID_PATTERN)
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the file.")]
 ClipId = Annotated[str, Path(pattern=ULID_PATTERN, description="The clip's id.")]
 
@@ -67,6 +72,83 @@ def _answered(parts: HubParts, counter: str) -> Iterator[None]:
         raise HTTPException(error.why.value, str(error)) from error
 
 
+async def _receive(request: Request, parts: HubParts, sha256: str, gate: Gate | None) -> FileReceipt:
+    """Take a clip's file; with a gate, whose it is is asked once more before it is stored."""
+    with parts.objects.scratch() as path, _answered(parts, "clip_files"):
+        digest, size_bytes = hashlib.sha256(), 0
+        try:
+            with path.open("wb", buffering=0) as file:
+                async for chunk in request.stream():
+                    size_bytes += len(chunk)
+                    if size_bytes > MAX_CLIP_BYTES:
+                        raise IntakeError(Refused.TOO_LARGE, f"a clip's file has at most {MAX_CLIP_BYTES} bytes")
+                    digest.update(chunk)
+                    file.write(chunk)
+        except ClientDisconnect as error:
+            raise HTTPException(_CLIENT_LEFT, "the sender left") from error
+        except OSError as error:
+            raise StorageError(f"the hub's disk takes no more: {error.strerror}") from error
+        if digest.hexdigest() != sha256:
+            raise IntakeError(Refused.INVALID, f"the content is {digest.hexdigest()}, not {sha256}; send it again")
+
+        def store() -> bool:
+            if gate is not None:
+                gate.gateway(request)
+            return files.store_file(parts, sha256, path, size_bytes)
+
+        is_new = await run_in_threadpool(store)
+    parts.metrics.clip_files.labels("stored" if is_new else "repeated").inc()
+    if is_new:
+        parts.metrics.clip_bytes.inc(size_bytes)
+    return FileReceipt(sha256=sha256, size_bytes=size_bytes, repeated=not is_new)
+
+
+async def _clip_directly(request: Request) -> Response | None:
+    """As `put_clip`; a key that was good a moment ago is asked for once, when the file is here."""
+    sha256 = path_value(request, "sha256", _SHA256)
+    if sha256 is None:
+        return None
+    gate = gate_of(request)
+    was_known = gate.knew(request)
+    if not was_known:
+        await run_in_threadpool(gate.gateway, request)
+    receipt = await _receive(request, request.app.state.parts, sha256, gate if was_known else None)
+    return _receipt(receipt)
+
+
+def _take_record(
+    parts: HubParts, gateway: GatewayPrincipal, sha256: str, clip_id: str, record: ClipRecord
+) -> ClipReceipt:
+    with _answered(parts, "clip_records"):
+        receipt = parts.writes.run(lambda session: take_record(session, gateway, sha256, clip_id, record))
+    parts.metrics.clip_records.labels("repeated" if receipt.repeated else "accepted").inc()
+    return receipt
+
+
+async def _record_directly(request: Request) -> Response | None:
+    """As `put_record`, in one turn of a thread."""
+    sha256, clip_id = path_value(request, "sha256", _SHA256), path_value(request, "clip_id", _CLIP_ID)
+    if sha256 is None or clip_id is None or request.headers.get("content-type") != "application/json":
+        return None
+    content = await request.body()
+
+    def take() -> ClipReceipt | None:
+        gateway = gate_of(request).gateway(request)
+        try:
+            record = ClipRecord.model_validate_json(content)
+        except ValidationError:
+            return None
+        return _take_record(request.app.state.parts, gateway, sha256, clip_id, record)
+
+    receipt = await run_in_threadpool(take)
+    return None if receipt is None else _receipt(receipt)
+
+
+def _receipt(receipt: FileReceipt | ClipReceipt) -> Response:
+    code = status.HTTP_200_OK if receipt.repeated else status.HTTP_201_CREATED
+    return Response(receipt.model_dump_json(), code, media_type="application/json")
+
+
 @router.put(
     "/clips/{sha256}",
     status_code=status.HTTP_201_CREATED,
@@ -81,33 +163,15 @@ def _answered(parts: HubParts, counter: str) -> Iterator[None]:
         }
     },
 )
+@directly(_clip_directly)
 async def put_clip(
     sha256: Sha256, request: Request, response: Response, parts: Parts, _gateway: SendingGateway
 ) -> FileReceipt:
     """FLAC (16 kHz, mono, 16 bit) or an `.npz` of log-mel frames; sent again: 200. 413, 415, 422 another hash."""
-    with parts.objects.scratch() as path, _answered(parts, "clip_files"):
-        digest, size_bytes = hashlib.sha256(), 0
-        try:
-            with path.open("wb") as file:
-                async for chunk in request.stream():
-                    size_bytes += len(chunk)
-                    if size_bytes > MAX_CLIP_BYTES:
-                        raise IntakeError(Refused.TOO_LARGE, f"a clip's file has at most {MAX_CLIP_BYTES} bytes")
-                    digest.update(chunk)
-                    file.write(chunk)
-        except ClientDisconnect as error:
-            raise HTTPException(_CLIENT_LEFT, "the sender left") from error
-        except OSError as error:
-            raise StorageError(f"the hub's disk takes no more: {error.strerror}") from error
-        if digest.hexdigest() != sha256:
-            raise IntakeError(Refused.INVALID, f"the content is {digest.hexdigest()}, not {sha256}; send it again")
-        is_new = await run_in_threadpool(files.store_file, parts, sha256, path, size_bytes)
-    parts.metrics.clip_files.labels("stored" if is_new else "repeated").inc()
-    if is_new:
-        parts.metrics.clip_bytes.inc(size_bytes)
-    else:
+    receipt = await _receive(request, parts, sha256, None)
+    if receipt.repeated:
         response.status_code = status.HTTP_200_OK
-    return FileReceipt(sha256=sha256, size_bytes=size_bytes, repeated=not is_new)
+    return receipt
 
 
 @router.put(
@@ -116,6 +180,7 @@ async def put_clip(
     summary="Say what is known of a clip",
     responses={200: {"model": ClipReceipt, "description": "It was known already"}},
 )
+@directly(_record_directly)
 def put_record(  # noqa: PLR0917  # FastAPI's
     sha256: Sha256,
     clip_id: ClipId,
@@ -125,9 +190,7 @@ def put_record(  # noqa: PLR0917  # FastAPI's
     gateway: SendingGateway,
 ) -> ClipReceipt:
     """The receipt says that file and record are on the hub's disk. 409: no such file, or the id is another clip's."""
-    with _answered(parts, "clip_records"):
-        receipt = parts.writes.run(lambda session: take_record(session, gateway, sha256, clip_id, record))
-    parts.metrics.clip_records.labels("repeated" if receipt.repeated else "accepted").inc()
+    receipt = _take_record(parts, gateway, sha256, clip_id, record)
     if receipt.repeated:
         response.status_code = status.HTTP_200_OK
     return receipt
