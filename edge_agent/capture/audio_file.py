@@ -60,7 +60,7 @@ class AudioFile:
             plain = self._plain()
             if plain is not None:
                 self.rate_hz, self.channels, self.frames = plain.rate_hz, plain.channels, plain.frames
-                self._memory: npt.NDArray[np.float32] | None = self._plain_words()
+                self._memory: npt.NDArray[np.float32 | np.int16] | None = self._plain_words()
                 self._handle.close()
                 return
             kind = _check_container(path, self._handle)
@@ -88,7 +88,11 @@ class AudioFile:
         """
         memory = self._memory
         if memory is not None:
-            return memory[first : first + n]
+            kept = memory[first : first + n]
+            if kept.dtype == np.float32:
+                return np.asarray(kept, np.float32)
+            # words until they are wanted: half the memory, and a block is still in the cache when it is used
+            return np.multiply(kept, _WORD, dtype=np.float32)
         samples = np.empty((n, self.channels), dtype=np.float32)
         with self._lock:
             if self._file is None or self._file.closed:
@@ -123,12 +127,12 @@ class AudioFile:
         short = 1 <= plain.frames <= MAX_DURATION_S * plain.rate_hz
         return plain if fits and short and plain.frames * plain.channels <= MEMORY_SAMPLES else None
 
-    def _plain_words(self) -> npt.NDArray[np.float32]:
+    def _plain_words(self) -> npt.NDArray[np.int16]:
         words = np.empty((self.frames, self.channels), dtype="<i2")
         got = os.preadv(self._handle.fileno(), [words.data], HEADER_BYTES) // (words.itemsize * self.channels)
         if got < self.frames:
             raise InputError(self.path, f"ends after {got} of {self.frames} samples", _CUT_SHORT)
-        return np.multiply(words, _WORD, dtype=np.float32)
+        return words
 
     def _check_header(self, kind: str) -> None:
         subtype = str(self._file.subtype)
@@ -147,7 +151,7 @@ class AudioFile:
             what = "does not say how long it is" if unknown else f"is longer than {MAX_DURATION_S // 3600} hours"
             raise InputError(self.path, what, "encode it again with flac" if unknown else "split it")
 
-    def _check_samples(self, kind: str) -> npt.NDArray[np.float32] | None:
+    def _check_samples(self, kind: str) -> npt.NDArray[np.float32 | np.int16] | None:
         is_float = self._file.subtype in _FLOAT_SUBTYPES
         keep = self.frames * self.channels <= MEMORY_SAMPLES
         if not keep and not is_float and kind != "flac":
@@ -168,8 +172,8 @@ class AudioFile:
                 self._check_finite(buffer[:wanted], first)
         return buffer if keep else None
 
-    def _read_words(self) -> npt.NDArray[np.float32]:
-        """The whole file of 16-bit words: the same numbers as libsndfile's own conversion, at a quarter of its time."""
+    def _read_words(self) -> npt.NDArray[np.int16]:
+        """The whole file of 16-bit words; `read` makes numbers of them as libsndfile does, at a quarter of its time."""
         words = np.empty((self.frames, self.channels), dtype=np.int16)
         try:
             got = len(self._file.read(out=words))
@@ -177,7 +181,7 @@ class AudioFile:
             raise InputError(self.path, f"is damaged or cut short ({error})", "copy it again") from error
         if got < self.frames:
             raise InputError(self.path, f"ends after {got} of {self.frames} samples", _CUT_SHORT)
-        return np.multiply(words, _WORD, dtype=np.float32)
+        return words
 
     def _check_finite(self, samples: npt.NDArray[np.float32], first: int) -> None:
         if np.max(np.abs(samples)) <= MAX_PEAK:  # false for NaN too
