@@ -39,7 +39,7 @@ def test_engineers_launch_trainings(hub: Hub) -> None:
     assert job["parameters"] == {"what": ["types", "faults"], "seed": 7}
     assert engineer.get(f"{_API}/jobs/{job['id']}").json()["state"] == "queued"
     assert hub.script("operator").post(f"{_API}/runs", json={"what": ["types"]}).status_code == 403
-    for wish, status in (({"what": []}, 422), ({"what": ["all"]}, 422), ({"steps": 3}, 422), ({"base": "0" * 64}, 404),
+    for wish, status in (({"what": []}, 422), ({"what": ["all"]}, 422), ({"epochs": 3}, 422), ({"base": "0" * 64}, 404),
                          ({"minutes": 1e9}, 422), ({"seed": 2**70}, 422)):  # fmt: skip
         assert engineer.post(f"{_API}/runs", json=wish).status_code == status, wish
     assert len(engineer.get(f"{_API}/jobs?kind=retrain").json()["jobs"]) == 1
