@@ -86,15 +86,6 @@ class Person:
         self.picture(name)
         return self.page.locator("main").inner_text()
 
-    def begin_rollout(self, bundle: str, why: str) -> None:
-        """With the canary gateways."""
-        self.page.goto(f"{self._url}/rollouts")
-        self.page.locator("select[name=bundle]").select_option(label=bundle)
-        self.page.locator("form[hx-post='/rollouts'] textarea[name=why]").fill(why)
-        self.page.once("dialog", lambda dialog: dialog.accept())
-        self.page.get_by_role("button", name=re.compile("^Begin with")).click()
-        self.page.wait_for_selector("[data-rollout]")
-
     def let_it_go_on(self, rollout: str, why: str) -> None:
         """To the next stage, without waiting for what the hub still waits for."""
         self.page.goto(f"{self._url}/rollouts/{rollout}")
