@@ -84,7 +84,7 @@ def _shadow(work: Preparation, windows: IO[bytes]) -> None:
         machine, frames = str(told["machine"]), min(int(told["frames"]), MAX_FRAMES)
         content = windows.read(frames * BANDS * 4)
         log_mel_db = np.frombuffer(content, np.float32).reshape(frames, BANDS)
-        timed = count % _TIMED_EVERY == 0
+        timed = count % _TIMED_EVERY == _TIMED_EVERY - 1  # not the first: it sets things up
         count += 1
         try:
             answer, new_s = _timed(new_model, machine, log_mel_db)
@@ -98,9 +98,10 @@ def _shadow(work: Preparation, windows: IO[bytes]) -> None:
 def _timed(
     model: Model, machine: str, log_mel_db: "np.ndarray[Any, np.dtype[np.float32]]"
 ) -> tuple[dict[str, Any], float]:
-    started_s = time.perf_counter()
+    # processor time: this process is the least urgent one, and how long it is kept waiting says nothing of the model
+    started_s = time.process_time()
     verdict = model.scorers[machine].score(model.hear(log_mel_db))
-    took_s = time.perf_counter() - started_s
+    took_s = time.process_time() - started_s
     if not np.isfinite(verdict.score):
         raise ValueError(f"score of {verdict.score}")
     return {"percentile": verdict.percentile, "anomalous": verdict.is_anomalous}, took_s
