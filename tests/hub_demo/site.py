@@ -21,7 +21,7 @@ from tests.support.broker import Broker, free_port
 RATE_HZ = 16_000
 SITE = "demo"
 PERSON = "anna"
-_NORMAL_RECORDINGS = 10
+_NORMAL_RECORDINGS = 6
 _RECORDING_S = 30
 _HEALTHY_S = 30
 _FAULTY_S = 60

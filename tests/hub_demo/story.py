@@ -18,10 +18,10 @@ from tests.support.broker import Broker
 from tests.support.browser import browser_page
 
 _STEP_S = 300.0
-_SLOW_PATCH_S = 0.4
+_SLOW_PATCH_S = 0.25
 _COARSE = {"shadow_windows": 30, "max_percentile_shift": 75.0}
-"""Profiles of thirty windows place sound coarsely among the normal: the default of 20 points would be chance."""
-_IMPATIENT = {**_COARSE, "shadow_windows": 0, "min_windows": 5, "healthy_reports": 3, "latency_floor_s": 0.15}
+"""Profiles of eighteen windows place sound coarsely among the normal: the default of 20 points would be chance."""
+_IMPATIENT = {**_COARSE, "shadow_windows": 0, "min_windows": 5, "healthy_reports": 3, "latency_floor_s": 0.1}
 """For the bad bundle: straight into use at the canary, so that what is seen is the way back."""
 
 Say = Callable[[str], None]
