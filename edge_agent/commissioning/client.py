@@ -1,5 +1,6 @@
 """A command's side: hears what the running agent hears."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,8 @@ class AgentChannel:
         self._connection.settimeout(_SILENT_S)
         self._stream = connection.makefile("rb")
         try:
-            connection.sendall(Request(machine=machine_id).model_dump_json().encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # an agent that is full refuses before it is asked: read why
+                connection.sendall(Request(machine=machine_id).model_dump_json().encode() + b"\n")
             welcome = read(self._stream)
         except OSError as error:
             raise ListenError(f"the running agent does not answer ({error}); look at its log") from error
