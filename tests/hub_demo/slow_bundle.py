@@ -16,7 +16,7 @@ from tests.hub_demo.processes import DemoError
 from training_hub.training.bundle_writer import write_manifest
 
 _MOST_ATTEMPTS = 6
-_TIMES = 24
+_TIMES = 12
 """The large copy repeats a patch so many times along both of its sides."""
 
 
