@@ -19,6 +19,8 @@ from tests.hub_demo.processes import Processes, Running, run
 from tests.support.broker import Broker, free_port
 
 RATE_HZ = 16_000
+WINDOW_S, HOP_S = 10.272, 1.024
+"""Windows end where patches do: how long the encoder takes is heard in every result's delay."""
 SITE = "demo"
 PERSON = "anna"
 _NORMAL_RECORDINGS = 6
@@ -131,7 +133,7 @@ class Site:
         config = self.directory / watched.gateway / "agent.toml"
         config.write_text(
             f'[agent]\nsite = "{SITE}"\ngateway = "{watched.gateway}"\nstate_dir = "{state}"\n'
-            f"[window]\nhop_s = 1.0\n"
+            f"[window]\nwindow_s = {WINDOW_S}\nhop_s = {HOP_S}\n"
             f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\n'
             f"[http]\nport = {free_port()}\n"
             f"[clips]\nmin_free_bytes = 0\nnovel_distance = 0.01\nnovel_per_day = 40\nuncertain_margin = 0.5\n"

@@ -18,7 +18,7 @@ from tests.support.broker import Broker
 from tests.support.browser import browser_page
 
 _STEP_S = 600.0
-_SLOW_PATCH_S = 0.02
+_SLOW_PATCH_S = 0.04
 _COARSE = {"shadow_windows": 30, "max_percentile_shift": 75.0}
 """Profiles of eighteen windows place sound coarsely among the normal: the default of 20 points would be chance."""
 _IMPATIENT = {
