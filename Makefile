@@ -53,7 +53,7 @@ docs:
 
 hub-demo:
 	@tools/bootstrap test
-	$(BIN)/python -m tests.hub_demo
+	$(BIN)/python -m tests.hub_demo $(HUB_DEMO_ARGS)
 
 audit:
 	@tools/bootstrap test
