@@ -322,6 +322,7 @@ class Daemon:
             started_ns=self._started_ns,
             bundle=bundle,
             clock=self._clock,
+            computing_s=lambda: self._engine.computing_s,
             metrics=self._metrics,
             health=self._health,
             updates=None if self._updates is None else self._updates.desk,

@@ -146,6 +146,7 @@ class Engine:
         self._tap = tap
         self._on_frames = on_frames
         self._rest = Skipped.TAIL
+        self._computing_s = 0.0
         self._sources = {source_id: _Source(plan) for source_id, plan in sources.items()}
         self._ledgers = {
             (source_id, channel.index): SampleLedger(source_id, channel.index)
@@ -156,6 +157,11 @@ class Engine:
     def ledgers(self) -> tuple[LedgerSnapshot, ...]:
         """The books of every channel at this moment; may be called from any thread."""
         return tuple(ledger.snapshot() for ledger in self._ledgers.values())
+
+    @property
+    def computing_s(self) -> float:
+        """Processor time that encoding and scoring have taken so far: waiting for a turn is not in it."""
+        return self._computing_s
 
     def add(self, source_id: str, plan: SourcePlan) -> None:
         """Hear one more source, with books of its own from 0."""
@@ -230,10 +236,10 @@ class Engine:
         }
         streams = [channel.booked.stream for _, _, channel in owners.values()]
         if any(stream.pending_patches for stream in streams):
-            with self._timed("encode"):
+            with self._computing("encode"):
                 self._analyser.encode(streams)
         for stream, window in self._analyser.closed(streams):
-            with self._timed("score"):
+            with self._computing("score"):
                 event = self._finish_window(*owners[id(stream)], window)
             yield event
         for source in self._sources.values():
@@ -330,3 +336,10 @@ class Engine:
         started_s = time.perf_counter()
         yield
         self._on_stage(stage, time.perf_counter() - started_s)
+
+    @contextmanager
+    def _computing(self, stage: str) -> Iterator[None]:
+        started_s = time.thread_time()
+        with self._timed(stage):
+            yield
+        self._computing_s += time.thread_time() - started_s

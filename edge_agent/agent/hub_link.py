@@ -1,6 +1,6 @@
 """The hub, for a running agent: a thread of its own, what it tells of the machines, and its books."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge_agent.agent.engine import WindowEvent
@@ -39,6 +39,7 @@ class HubLink:
         started_ns: Wall time of the agent's start.
         bundle: The models in use.
         clock: Time.
+        computing_s: Processor time that windows have taken so far, asked on the thread that tells of them.
         metrics: Watches all of it.
         health: Told whether the hub answers.
         updates: Bundles that come down.
@@ -57,16 +58,19 @@ class HubLink:
         started_ns: int,
         bundle: BundleRef,
         clock: SystemClock,
+        computing_s: Callable[[], float],
         metrics: Metrics,
         health: Health,
         updates: Updates | None = None,
     ) -> None:
-        self.uses(bundle)
         self._settings = settings
         self._state_dir = state_dir
         self._clock = clock
         self._health = health
         self._figures = Figures()
+        self._computing_s = computing_s
+        self._computed_s = computing_s()
+        self.uses(bundle)
         self._updates = updates or NoUpdates()
         self._line = open_line(settings.hub, environ, now_s=self._now_s)
         self._journal = open_journal(settings, state_dir)
@@ -100,8 +104,9 @@ class HubLink:
         self._journal.close()
 
     def uses(self, bundle: BundleRef) -> None:
-        """The models in use, from now on."""
+        """The models in use, from now on; what windows took with the others no longer counts."""
         self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
+        self._figures.anew()
 
     def hears(self, settings: AgentSettings) -> None:
         """The machines from now on."""
@@ -113,6 +118,9 @@ class HubLink:
 
     def window(self, event: WindowEvent) -> None:
         """A window is finished."""
+        computed_s = self._computing_s()
+        self._figures.computed(computed_s - self._computed_s)
+        self._computed_s = computed_s
         heard = event.heard
         machine = self._heard.get((event.source_id, event.channel), AUTO) if heard is None else heard.machine_id
         if machine == AUTO or (heard is None and not event.fault):

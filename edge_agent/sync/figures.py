@@ -34,18 +34,32 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class _Computed:
+    models: int = 0
+    windows: int = 0
+    seconds: float = 0.0
+
+    def plus(self, windows: int, seconds: float) -> _Computed:
+        return _Computed(self.models, self.windows + windows, max(0.0, self.seconds + seconds))
+
+
+@dataclass(frozen=True, slots=True)
 class FigureSet:
     """Figures of one moment; `told` takes exactly these away again.
 
     Attributes:
         machines: For the report.
         window_latency_s: Median of the last windows; None before the first.
+        window_computing_s: Mean processor time of a window, of those not told yet; None where there are none.
         tallies: What they were counted from.
+        computed: Windows and their processor time, likewise, with which models.
     """
 
     machines: tuple[MachineReport, ...]
     window_latency_s: float | None
+    window_computing_s: float | None
     tallies: dict[str, _Tally]
+    computed: _Computed
 
 
 class Figures:
@@ -64,6 +78,7 @@ class Figures:
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
         self._latencies_s: deque[float] = deque(maxlen=_LATENCIES)
+        self._computed = _Computed()
 
     def window(
         self,
@@ -94,10 +109,21 @@ class Figures:
             if latency_s is not None:
                 self._latencies_s.append(max(0.0, latency_s))
 
+    def computed(self, seconds: float) -> None:
+        """A window has taken so much processor time; of many computed at once, the first may have that of all."""
+        with self._lock:
+            self._computed = self._computed.plus(1, seconds)
+
+    def anew(self) -> None:
+        """Other models are in use: how fast the former ones were says nothing of these."""
+        with self._lock:
+            self._latencies_s.clear()
+            self._computed = _Computed(self._computed.models + 1)
+
     def now(self) -> FigureSet:
         """All that was counted and not told yet."""
         with self._lock:
-            tallies, latencies_s = dict(self._tallies), list(self._latencies_s)
+            tallies, latencies_s, computed = dict(self._tallies), list(self._latencies_s), self._computed
         machines = tuple(
             MachineReport(
                 id=machine,
@@ -111,10 +137,18 @@ class Figures:
             )
             for machine, tally in sorted(tallies.items())
         )
-        return FigureSet(machines, statistics.median(latencies_s) if latencies_s else None, tallies)
+        return FigureSet(
+            machines,
+            statistics.median(latencies_s) if latencies_s else None,
+            computed.seconds / computed.windows if computed.windows else None,
+            tallies,
+            computed,
+        )
 
     def told(self, figures: FigureSet) -> None:
         """The hub has these; what was counted since stays."""
         with self._lock:
             for machine, tally in figures.tallies.items():
                 self._tallies[machine] = self._tallies[machine].plus(tally, -1)
+            if self._computed.models == figures.computed.models:  # else it was begun anew in between
+                self._computed = self._computed.plus(-figures.computed.windows, -figures.computed.seconds)

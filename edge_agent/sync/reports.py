@@ -89,6 +89,7 @@ class ReportDesk:
             clips_waiting=clips,
             clip_bytes_waiting=size_bytes,
             window_latency_s=figures.window_latency_s,
+            window_computing_s=figures.window_computing_s,
             machines=figures.machines,
             update=self._updates.report(),
         )

@@ -184,6 +184,7 @@ class GatewayReport(WireModel):
         bundle: What is in use.
         clips_waiting, clip_bytes_waiting: Not yet at the hub.
         window_latency_s: Median time from a window's end to its result.
+        window_computing_s: Mean processor time of encoding and scoring a window, of all since the last report.
         machines: What it hears.
         update: How far it is with a rollout.
     """
@@ -198,6 +199,7 @@ class GatewayReport(WireModel):
     clips_waiting: Count = 0
     clip_bytes_waiting: Count = 0
     window_latency_s: NonNegative | None = None
+    window_computing_s: NonNegative | None = None
     machines: Annotated[tuple[MachineReport, ...], Field(max_length=256, strict=False)] = ()
     update: UpdateReport | None = None
 

@@ -236,6 +236,7 @@ def test_stages_are_timed(encoder: Encoder) -> None:
     engine.accept(_arrival("a", 0, 33_600))
     list(engine.drain())
     assert took == ["features", "encode", "score"]
+    assert 0 < engine.computing_s < 60
 
 
 class Stumbling:

@@ -18,7 +18,8 @@ from tests.support.broker import Broker
 from tests.support.browser import browser_page
 
 _STEP_S = 600.0
-_SLOW_PATCH_S = 0.04
+_SLOW_PATCH_S = 0.012
+"""A good encoder takes a third of a millisecond; refitting the profiles takes some 4,500 patches."""
 _COARSE = {"shadow_windows": 30, "max_percentile_shift": 75.0}
 """Profiles of eighteen windows place sound coarsely among the normal: the default of 20 points would be chance."""
 _IMPATIENT = {
@@ -26,8 +27,6 @@ _IMPATIENT = {
     "shadow_windows": 0,
     "min_windows": 5,
     "healthy_reports": 3,
-    "latency_floor_s": 0.02,
-    "max_latency_ratio": 1.5,
 }
 """For the bad bundle: straight into use at the canary, so that what is seen is the way back."""
 

@@ -19,8 +19,8 @@ class Limits(BaseModel):
         silence_minutes: A gateway that has been silent for so long is not waited for, canaries excepted.
         min_windows: Windows before a gateway is judged by shares and means.
         max_error_share: Windows that could not be scored.
-        max_latency_ratio: Time to a result over that before, medians.
-        latency_floor_s: A result within this time is never too late, whatever the ratio.
+        max_latency_ratio: Time to a result over that before, medians; and computing of a window, means.
+        latency_floor_s: A result within this time is never too late, whatever the ratio; for computing there is none.
         max_percentile_shift: Of the mean percentile among a machine's normals, in points, either way.
         max_exceedance_rise: Of the share of windows above the threshold.
         max_failed_gateways: Gateways that may refuse or leave the bundle before everything halts, canaries excepted.

@@ -24,6 +24,7 @@ class Tally(BaseModel):
         failed: Not scored for an error.
         anomalous: Above the threshold.
         percentile_sum: Of the windows' percentiles, `percentile_windows` of them.
+        computing_s: Of the windows' processor time, `computing_windows` of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,17 +34,23 @@ class Tally(BaseModel):
     anomalous: Annotated[float, Field(ge=0)] = 0.0
     percentile_sum: Annotated[float, Field(ge=0)] = 0.0
     percentile_windows: Annotated[float, Field(ge=0)] = 0.0
+    computing_s: Annotated[float, Field(ge=0)] = 0.0
+    computing_windows: Annotated[float, Field(ge=0)] = 0.0
 
     def plus(self, report: GatewayReport) -> "Tally":
         """With the windows of one more report."""
         keep = 0.5 if self.windows + self.failed > _REMEMBERED_WINDOWS else 1.0
         heard = [machine for machine in report.machines if machine.mean_percentile is not None]
+        windows = sum(machine.windows for machine in report.machines)
+        timed = 0 if report.window_computing_s is None else windows
         return Tally(
-            windows=keep * self.windows + sum(machine.windows for machine in report.machines),
+            windows=keep * self.windows + windows,
             failed=keep * self.failed + sum(machine.failed for machine in report.machines),
             anomalous=keep * self.anomalous + sum(machine.anomalous for machine in report.machines),
             percentile_sum=keep * self.percentile_sum + sum((m.mean_percentile or 0.0) * m.windows for m in heard),
             percentile_windows=keep * self.percentile_windows + sum(machine.windows for machine in heard),
+            computing_s=keep * self.computing_s + timed * (report.window_computing_s or 0.0),
+            computing_windows=keep * self.computing_windows + timed,
         )
 
     @property
@@ -60,6 +67,11 @@ class Tally(BaseModel):
     def percentile(self) -> float | None:
         """Mean percentile; None where there is none."""
         return self.percentile_sum / self.percentile_windows if self.percentile_windows else None
+
+    @property
+    def window_computing_s(self) -> float | None:
+        """Mean processor time of a window; None where no gateway told it."""
+        return self.computing_s / self.computing_windows if self.computing_windows else None
 
 
 class Progress(BaseModel):
@@ -152,6 +164,9 @@ class Progress(BaseModel):
             yield f"a result takes {slow_s:.2f} s, {slow_s / was_s:.1f} times as long as before"
         if before.windows < limits.min_windows:
             return
+        took_s, took_before_s = since.window_computing_s, before.window_computing_s
+        if took_s is not None and took_before_s and took_s > limits.max_latency_ratio * took_before_s:
+            yield f"a window takes {took_s / took_before_s:.1f} times as much computing as before"
         if since.exceedance - before.exceedance > limits.max_exceedance_rise:
             yield f"{since.exceedance:.1%} of the windows are above the threshold, {before.exceedance:.1%} were before"
         if since.percentile is not None and before.percentile is not None:

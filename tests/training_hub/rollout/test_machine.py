@@ -77,12 +77,24 @@ def test_a_silent_gateway_holds_nobody_up() -> None:
     assert step is not None and step.stage is Stage.DONE
 
 
+def computing(*, before_s: float, since_s: float) -> Progress:
+    """A gateway that runs it well, and tells what a window takes."""
+    told = {"before": before_s, "since": since_s}
+    tallies = {name: getattr(GOOD, name) for name in told}
+    timed = {
+        name: {"computing_s": told[name] * tally.windows, "computing_windows": tally.windows}
+        for name, tally in tallies.items()
+    }
+    return GOOD.model_copy(update={name: tally.model_copy(update=timed[name]) for name, tally in tallies.items()})
+
+
 ROLLS_BACK = {
     "errors": running(failed=5.0),
     "exceedance": running(anomalous=20.0),
     "scores up": running(percentile_sum=8000.0),
     "scores down": running(percentile_sum=2000.0),
     "latency": GOOD.model_copy(update={"latency_s": 0.9, "latency_before_s": 0.3}),
+    "computing": computing(before_s=0.01, since_s=0.05),
 }
 
 
@@ -116,6 +128,8 @@ def test_a_good_shadow_lets_the_gateway_take_over() -> None:
 NOT_JUDGED = {
     "few windows": running(windows=3.0, failed=3.0, percentile_sum=0.0, percentile_windows=0.0),
     "quick all the same": GOOD.model_copy(update={"latency_s": 0.2, "latency_before_s": 0.001}),
+    "a little more computing": computing(before_s=0.01, since_s=0.015),
+    "computing never told before": computing(before_s=0.0, since_s=5.0),
     "nothing to compare with": running(anomalous=90.0).model_copy(update={"before": Tally()}),
 }
 
@@ -162,6 +176,16 @@ def test_reports_add_up_and_count_once() -> None:
     assert (back.phase, back.healthy) == ("rolled_back", 0)
 
 
+def test_computing_is_the_mean_over_the_windows_of_all_reports() -> None:
+    times = ((12, 0.01), (36, 0.03), (12, None))
+    tally = Tally()
+    for windows, seconds in times:
+        machine = MachineReport(id="m", type="pump", windows=windows, anomalous=0, failed=0, mean_percentile=50.0)
+        tally = tally.plus(report(machines=(machine,), window_computing_s=seconds))
+    assert tally.window_computing_s == pytest.approx(0.025)
+    assert Tally().window_computing_s is None
+
+
 def test_what_a_gateway_says_of_another_rollout_is_not_of_this_one() -> None:
     update = UpdateReport(
         rollout="01J00000000000000000000001",
@@ -193,6 +217,8 @@ tallies = st.builds(
     anomalous=st.floats(0, 1e4),
     percentile_sum=st.floats(0, 1e6),
     percentile_windows=st.floats(0, 1e4),
+    computing_s=st.floats(0, 1e4),
+    computing_windows=st.floats(0, 1e4),
 )
 progresses = st.builds(
     Progress,
