@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -11,9 +12,14 @@ import subprocess
 import time
 import urllib.parse
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _BOOT_S = 60.0
+_NEW_NETWORK = 0x4000_0000  # CLONE_NEWNET
 _FETCH = (
     "import sys, urllib.request, urllib.error\n"
     "try: answer = urllib.request.urlopen(sys.argv[1], timeout=5)\n"
@@ -39,10 +45,19 @@ def why_not() -> str | None:
 
 
 class Machine:
-    """One computer. Everything it writes is gone when it stops."""
+    """One computer. Everything it writes is gone when it stops.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: Where it is laid.
+        unit: The service that it is about.
+        url: Where that answers, inside.
+    """
+
+    def __init__(self, directory: Path, unit: str = "edge-agent", url: str = "http://127.0.0.1:9105") -> None:
         self._directory = directory
+        self._unit = unit
+        self._url = url
+        self._shown: list[str] = []
         self.root = directory / "root"
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -73,12 +88,17 @@ class Machine:
         done = subprocess.run(offline, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def share(self, path: Path, inside: str) -> None:
+        """Show a directory of this computer in it, read only, once it boots."""
+        self._shown.append(f"--bind-ro={path}:{inside}")
+
     def boot(self) -> None:
         """Start systemd, without a network but the loopback."""
         log = (self._directory / "console.log").open("wb")
         self._nspawn = subprocess.Popen(
-            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--machine=edge-test",
-             f"--directory={self.root}", "--boot", "systemd.unit=multi-user.target"],
+            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
+             f"--machine={self._unit}-test",
+             f"--directory={self.root}", *self._shown, "--boot", "systemd.unit=multi-user.target"],
             stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         until_s = time.monotonic() + _BOOT_S
@@ -108,10 +128,25 @@ class Machine:
         for path in reversed(self._mounted):
             subprocess.run(["umount", "--lazy", str(path)], check=False)
 
+    def enter(self, *command: str) -> list[str]:
+        """A command as it is given here, so that it runs in it."""
+        return ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "--", *command]
+
+    def in_its_network(self, action: Callable[[], T]) -> T:
+        """Do something here whose sockets are the machine's: to it, 127.0.0.1 is the machine."""
+
+        def do() -> T:
+            with open(f"/proc/{self._init}/ns/net") as network:
+                if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), _NEW_NETWORK) != 0:
+                    raise MachineError(f"its network cannot be entered: {os.strerror(ctypes.get_errno())}")
+            return action()
+
+        with ThreadPoolExecutor(1) as own_thread:  # a namespace is a thread's
+            return own_thread.submit(do).result()
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in it."""
-        enter = ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "--"]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=60)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done
 
@@ -124,12 +159,12 @@ class Machine:
 
     def show(self, name: str) -> str:
         """A property of the service."""
-        return self.run("systemctl", "show", "edge-agent.service", "--value", "-p", name).stdout.strip()
+        return self.run("systemctl", "show", f"{self._unit}.service", "--value", "-p", name).stdout.strip()
 
     def journal(self, since: str = "") -> str:
         """The service's log, after a cursor."""
         after = ["--after-cursor", since] if since else []
-        return self.run("journalctl", "-u", "edge-agent", "-o", "cat", "--no-pager", *after, check=False).stdout
+        return self.run("journalctl", "-u", self._unit, "-o", "cat", "--no-pager", *after, check=False).stdout
 
     def cursor(self) -> str:
         """Where the log ends now."""
@@ -137,8 +172,8 @@ class Machine:
         return str(json.loads(said.splitlines()[-1])["__CURSOR"])
 
     def fetch(self, path: str) -> tuple[int, str]:
-        """Status and body of one of the agent's endpoints; 0 while nobody answers."""
-        url = urllib.parse.urljoin("http://127.0.0.1:9105", path)
+        """Status and body of one of the service's endpoints; 0 while nobody answers."""
+        url = urllib.parse.urljoin(self._url, path)
         done = self.run("/usr/bin/python3", "-c", _FETCH, url, check=False)
         if done.returncode != 0:
             return 0, done.stderr

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from training_hub.config.settings import HubSettings
 
+CONFIG_VARIABLE = "TRAINING_HUB_CONFIG"
+
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--config` and `--state-dir`."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the hub's TOML file")
+    named = os.environ.get(CONFIG_VARIABLE)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=Path(named) if named else None,
+        help=f"the hub's TOML file (default: ${CONFIG_VARIABLE}; none: defaults and environment)",
+    )
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="in place of server.state_dir")
 
 
