@@ -14,7 +14,6 @@ def main() -> int:
     """Play the demo; 1 where a step fails, with the logs."""
     parser = argparse.ArgumentParser(description="The hub and two gateways once round, with a browser.")
     parser.add_argument("--pictures", type=Path, default=Path("build/hub-demo"), help="where pictures of pages go")
-    parser.add_argument("--good-only", action="store_true", help="leave out the bad bundle")
     options = parser.parse_args()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hub-demo-") as directory:
@@ -23,7 +22,6 @@ def main() -> int:
                 Path(directory),
                 lambda text: print(f"{time.monotonic() - began_s:5.0f} s  {text}", flush=True),
                 options.pictures,
-                options.good_only,
             )
             story.run()
         except DemoError as error:

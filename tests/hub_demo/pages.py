@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.hub_demo.processes import DemoError
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -80,8 +82,14 @@ class Person:
         self.page.wait_for_selector("#progress, #runs table")
 
     def look(self, path: str, name: str) -> str:
-        """Open a page, keep a picture of it, and return its text."""
-        self.page.goto(f"{self._url}{path}")
+        """Open a page, keep a picture of it, and return its text.
+
+        Raises:
+            DemoError: The hub does not give it.
+        """
+        answer = self.page.goto(f"{self._url}{path}")
+        if answer is None or not answer.ok:
+            raise DemoError(f"the page {path} is not given: {None if answer is None else answer.status}")
         self.page.wait_for_load_state("networkidle")
         self.picture(name)
         return self.page.locator("main").inner_text()

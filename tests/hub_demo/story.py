@@ -41,13 +41,11 @@ class Story:
         directory: An empty directory.
         say: Tells each step.
         pictures: Where pictures of the pages go.
-        good_only: Leave out the bad bundle, whose profiles take minutes to be refitted.
     """
 
     directory: Path
     say: Say
     pictures: Path | None = None
-    good_only: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
     _running: list[Running] = field(default_factory=list)
 
@@ -68,8 +66,7 @@ class Story:
             self._clips_become_labels(site, person)
             better = self._labels_become_a_bundle(site, person)
             self._goes_out(site, person, better)
-            if not self.good_only:
-                self._comes_back(site, person, better)
+            self._comes_back(site, person, better)
             person.look("/", "home")
             if errors:
                 raise DemoError(f"the pages made errors: {errors[:5]}")

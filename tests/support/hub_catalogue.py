@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.simulate import MachineType
+from edge_agent.sync.wire import GatewayReport
 from tests.support.hub_history import Seeding, add_alarms, add_audit, add_days, add_learning, add_rollouts
 from tests.support.hub_sounds import SeededSound, SoundMaker
 from training_hub.catalogue.database import Database
@@ -105,13 +106,21 @@ def _add_plants(seeding: Seeding, sha256: str) -> None:
     session.flush()
 
 
+_UPDATE = {
+    "rollout": "01J00000000000000000000001",
+    "bundle": {"name": "default", "version": "0.3.1", "sha256": "5" * 64},
+    "phase": "failed",
+    "why": "not enough room on the disk",
+}
+
+
 def _report(site: str, name: str, heard: tuple[str, ...], seen: datetime, sha256: str) -> dict[str, Any]:
     stamp = seen.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     machines = [
         {"id": m, "type": m.rsplit("_", 1)[0], "windows": 360, "anomalous": 4, "failed": 0, "mean_percentile": 51.2}
         for m in heard
     ]
-    return {
+    told = {
         "site": site,
         "gateway": name,
         "agent_version": "0.3.0",
@@ -124,8 +133,9 @@ def _report(site: str, name: str, heard: tuple[str, ...], seen: datetime, sha256
         "machines": machines,
         "window_latency_s": 0.08,
         "window_computing_s": 0.0031,
-        "update": None,
+        "update": _UPDATE if name == "gw_press" else None,
     }
+    return GatewayReport.model_validate(told).model_dump(mode="json")
 
 
 def _add_clips(seeding: Seeding, maker: SoundMaker) -> None:

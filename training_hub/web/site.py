@@ -48,6 +48,7 @@ def mount_site(app: FastAPI, parts: HubParts) -> None:
         _wrap(app, kind)
     _wrap(app, StarletteHTTPException)
     _wrap(app, RequestValidationError)
+    _wrap(app, Exception)  # a defect: the server logs it all the same
 
 
 def pictures_of(request: Request) -> Pictures:
@@ -85,7 +86,9 @@ def _status_of(error: Exception) -> tuple[int, str]:
         isinstance(error, SoundError) and error.refusal is Refusal.UNKNOWN
     ):
         return 404, str(error)
-    return (503 if isinstance(error, StorageError) else 409), str(error)
+    if isinstance(error, StorageError | SoundError | HubError):
+        return (503 if isinstance(error, StorageError) else 409), str(error)
+    return 500, "The hub has a defect here. Its log says more; the rest of it works on."
 
 
 def told(request: Request, status: int, reason: str) -> Response:

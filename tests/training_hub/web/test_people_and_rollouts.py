@@ -81,6 +81,13 @@ def test_a_change_without_its_token_is_refused(site: HubSite) -> None:
                            headers={"Origin": "https://elsewhere.example"}).status_code == 403  # fmt: skip
 
 
+def test_the_fleet_says_why_a_gateway_did_not_take_a_bundle(site: HubSite) -> None:
+    with site.browser("vera") as page:
+        page.goto(f"{site.url}/fleet")
+        row = page.get_by_role("row").filter(has_text="gw_press")
+        expect(row).to_contain_text("0.3.1 not enough room on the disk")
+
+
 def test_an_admin_adds_people_and_gateways(site: HubSite) -> None:
     with site.browser("anna") as page:
         page.on("dialog", lambda dialog: dialog.accept())
