@@ -20,6 +20,7 @@ class HubMetrics:
         broker_connected: 1 while connected, per broker.
         reports: Of gateways.
         orphans: Objects without a record that were removed.
+        removed: What was removed for its age, by kind.
     """
 
     def __init__(self) -> None:
@@ -51,4 +52,7 @@ class HubMetrics:
         self.reports = Counter("training_hub_gateway_reports", "Reports of gateways.", registry=registry)
         self.orphans = Counter(
             "training_hub_orphans_removed", "Stored files that no record named for a day.", registry=registry
+        )
+        self.removed = Counter(
+            "training_hub_retention_removed", "Rows that were removed for their age.", ("what",), registry=registry
         )

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -265,7 +266,11 @@ class Alarm(Base):
 
 
 class MachineDay(Base):
-    """One machine on one day, from its results and health: what months are drawn from."""
+    """One machine on one day, from its results and health: what months are drawn from.
+
+    `events_removed`: events of the day were removed for their age. It counts them still, and takes no more: which of
+    those that come are new could not be told.
+    """
 
     __tablename__ = "machine_days"
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id", ondelete="CASCADE"), primary_key=True)
@@ -277,6 +282,7 @@ class MachineDay(Base):
     alarms: Mapped[int] = mapped_column(default=0)
     health_index: Mapped[float | None] = mapped_column(Float)
     zone: Mapped[str | None] = mapped_column(Word)
+    events_removed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 # --- what is learnt ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from training_hub.config.jobs import JobsSection
 from training_hub.config.log import LogSection
 from training_hub.config.mlflow import MlflowSection
 from training_hub.config.mqtt import BrokerSection
+from training_hub.config.retention import RetentionSection
 from training_hub.config.rollout import RolloutSection
 from training_hub.config.server import ServerSection
 from training_hub.config.sounds import SoundsSection
@@ -31,6 +32,9 @@ class HubSettings(BaseSettings):
 
     server: ServerSection = Field(default=ServerSection(), description="Where the hub listens.")
     storage: StorageSection = Field(default=StorageSection(), description="The database and the object store.")
+    retention: RetentionSection = Field(
+        default=RetentionSection(), description="How long the hub keeps what grows by itself."
+    )
     sounds: SoundsSection = Field(default=SoundsSection(), description="What people may upload.")
 
     jobs: JobsSection = Field(default=JobsSection(), description="Work that takes longer than a request.")

@@ -224,7 +224,8 @@ def _take_events(parts: HubParts, stick: Stick) -> list[str]:
             while batch := [line for _ in range(MAX_EVENTS) if (line := lines.readline(MAX_EVENT_BYTES + 2))]:
                 known, refused = check_events(stick.gateway, (line.rstrip(b"\n") for line in batch))
                 with parts.database.transaction() as session:
-                    take_events(session, stick.gateway, known, refused, via="import")
+                    taken = take_events(session, stick.gateway, known, refused, via="import")
+                taken.count(parts.metrics, "import")
                 dealt_with += [each.event.id for each in known]
                 dealt_with += [each.id for each in refused if whole_files.is_clip_id(each.id)]
     return dealt_with

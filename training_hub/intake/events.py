@@ -19,6 +19,8 @@ from training_hub.intake.days import note_days
 from training_hub.intake.insert import insert_new
 from training_hub.intake.last_words import note_alarms
 from training_hub.intake.machines import machines_for
+from training_hub.intake.settled import without_settled
+from training_hub.metrics import HubMetrics
 
 Via = Literal["mqtt", "http", "import"]
 _OF_MACHINES = (EventKind.RESULT, EventKind.ALARM, EventKind.HEALTH)
@@ -57,9 +59,34 @@ def check_events(gateway: GatewayPrincipal, payloads: Iterable[bytes]) -> tuple[
     return known, refused
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of events.
+
+    Attributes:
+        receipt: For the gateway.
+        settled: How many of its `repeated` were not looked for: their day's events were removed for their age.
+    """
+
+    receipt: EventReceipt
+    settled: int
+
+    def count(self, metrics: HubMetrics, via: Via) -> None:
+        """Into the hub's metrics, once they are committed."""
+        receipt = self.receipt
+        outcomes = {
+            "accepted": receipt.accepted,
+            "repeated": receipt.repeated - self.settled,
+            "settled": self.settled,
+            "refused": len(receipt.refused),
+        }
+        for outcome, count in outcomes.items():
+            metrics.events.labels(via, outcome).inc(count)
+
+
 def take_events(
     session: Session, gateway: GatewayPrincipal, events: Sequence[Known], refused: Sequence[RefusedEvent], *, via: Via
-) -> EventReceipt:
+) -> Taken:
     """Write events that the hub has not got, and what follows from them: alarms, days of machines.
 
     Args:
@@ -72,25 +99,27 @@ def take_events(
     first = {known.event.id: known for known in reversed(events)}
     machines = machines_for(session, gateway, {known.machine: None for known in first.values() if known.machine})
     received_at = utc_now()
+    ids = {name: machine.id for name, machine in machines.items()}
+    open_ = without_settled(session, list(first.values()), ids, received_at)
     rows = [
         {
             "id": known.event.id,
             "gateway_id": gateway.gateway_id,
-            "machine_id": machines[known.machine].id if known.machine is not None else None,
+            "machine_id": ids[known.machine] if known.machine is not None else None,
             "kind": known.kind.value,
             "occurred_at": known.occurred_at,
             "received_at": received_at,
             "via": via,
             "data": known.event.data.model_dump(mode="json"),
         }
-        for known in first.values()
+        for known in open_
     ]
     new = [first[event_id] for event_id in insert_new(session, tables.Event, rows, "id")]
     new.sort(key=lambda known: known.event.id)
-    ids = {name: machine.id for name, machine in machines.items()}
     raised = note_alarms(session, gateway, new, ids)
     note_days(session, new, ids, raised)
-    return EventReceipt(accepted=len(new), repeated=len(events) - len(new), refused=tuple(refused))
+    receipt = EventReceipt(accepted=len(new), repeated=len(events) - len(new), refused=tuple(refused))
+    return Taken(receipt, settled=len(first) - len(open_))
 
 
 def missing_events(session: Session, gateway: GatewayPrincipal, ids: Sequence[str]) -> tuple[str, ...]:

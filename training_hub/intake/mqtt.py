@@ -211,11 +211,10 @@ class BrokerListener:
             return
         small = [payload for payload in payloads if len(payload) <= _MAX_BYTES]
         known, refused = check_events(gateway, small)
-        receipt = self._parts.writes.run(lambda session: take_events(session, gateway, known, refused, via="mqtt"))
-        counted.labels("mqtt", "accepted").inc(receipt.accepted)
-        counted.labels("mqtt", "repeated").inc(receipt.repeated)
-        counted.labels("mqtt", "refused").inc(len(receipt.refused) + len(payloads) - len(small))
-        for flaw in receipt.refused[:1]:
+        taken = self._parts.writes.run(lambda session: take_events(session, gateway, known, refused, via="mqtt"))
+        taken.count(self._parts.metrics, "mqtt")
+        counted.labels("mqtt", "refused").inc(len(payloads) - len(small))
+        for flaw in taken.receipt.refused[:1]:
             _log.warning("%s: event %s of %s is refused: %s", self.name, flaw.id, gateway.actor, flaw.why)
 
 

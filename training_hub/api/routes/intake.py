@@ -207,14 +207,9 @@ def missing_clips(asked: Strictly[Hashes], parts: Parts, _gateway: SendingGatewa
 def post_events(batch: Strictly[EventBatch], parts: Parts, gateway: SendingGateway) -> EventReceipt:
     """All but the refused are on the hub's disk; events that came by the broker are `repeated`."""
     known, refused = check_events(gateway, (_payload(event) for event in batch.events))
-    receipt = parts.writes.run(lambda session: take_events(session, gateway, known, refused, via="http"))
-    for outcome, count in (
-        ("accepted", receipt.accepted),
-        ("repeated", receipt.repeated),
-        ("refused", len(receipt.refused)),
-    ):
-        parts.metrics.events.labels("http", outcome).inc(count)
-    return receipt
+    taken = parts.writes.run(lambda session: take_events(session, gateway, known, refused, via="http"))
+    taken.count(parts.metrics, "http")
+    return taken.receipt
 
 
 @router.post("/events/missing", summary="Which events the hub has not got")
