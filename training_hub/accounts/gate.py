@@ -60,11 +60,12 @@ class Gate:
         secret = session_secret(request)
         if key is None and secret is None:
             return None
-        with self._database.transaction(writes=False) as session:
-            if key is not None:
-                person = person_by_key(session, key)
-            else:
-                assert secret is not None
+        if key is not None:
+            with self._database.reading() as connection:
+                person = person_by_key(connection, key)
+        else:
+            assert secret is not None
+            with self._database.transaction(writes=False) as session:
                 visit = find_visit(session, secret)
                 person = None if visit is None else person_of(visit.user)
                 if visit is not None and request.method not in _SAFE_METHODS:
@@ -84,11 +85,11 @@ class Gate:
         certificate = getattr(request.state, STATE_KEY, None)
         gateway = None
         if key is not None or certificate is not None:
-            with self._database.transaction(writes=False) as session:
+            with self._database.reading() as connection:
                 if key is not None:
-                    gateway = gateway_by_key(session, key)
+                    gateway = gateway_by_key(connection, key)
                 elif certificate is not None:
-                    gateway = gateway_by_certificate(session, certificate)
+                    gateway = gateway_by_certificate(connection, certificate)
         if key is not None:
             self._remember(key, is_good=gateway is not None)
         if gateway is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
@@ -66,6 +66,12 @@ class Database:
             if alone:
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read a row or two by: a third of what a session costs."""
+        with self.engine.connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close every connection."""

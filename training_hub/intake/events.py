@@ -97,9 +97,8 @@ def take_events(
         via: By which way they came.
     """
     first = {known.event.id: known for known in reversed(events)}
-    machines = machines_for(session, gateway, {known.machine: None for known in first.values() if known.machine})
+    ids = machines_for(session, gateway, {known.machine: None for known in first.values() if known.machine})
     received_at = utc_now()
-    ids = {name: machine.id for name, machine in machines.items()}
     open_ = without_settled(session, list(first.values()), ids, received_at)
     rows = [
         {

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from edge_agent.clips.sidecar import Sidecar, unpack_embedding
@@ -16,6 +16,12 @@ from training_hub.intake.errors import IntakeError, Refused
 from training_hub.intake.insert import insert_new
 from training_hub.intake.machines import machines_for
 
+# locked against removal as an orphan until the clip that names it is committed
+_FILE = (
+    select(StoredObject.size_bytes, StoredObject.media_type)
+    .where(StoredObject.sha256 == bindparam("file"))
+    .with_for_update(read=True)
+)
 _MAY_CHANGE = ("label", "pinned", "synced_at", "slot", "settles_at", "picture_bytes", "alarm")
 
 
@@ -37,8 +43,8 @@ def take_record(
     sidecar = record.sidecar
     _check(session, gateway, sha256, clip_id, sidecar)
     stored = _as_json(sidecar)
-    machine = machines_for(session, gateway, {sidecar.machine: sidecar.machine_type})[sidecar.machine]
-    values = _columns(sidecar) | {"machine_id": machine.id, "gateway_id": gateway.gateway_id, "sidecar": stored}
+    machine_id = machines_for(session, gateway, {sidecar.machine: sidecar.machine_type})[sidecar.machine]
+    values = _columns(sidecar) | {"machine_id": machine_id, "gateway_id": gateway.gateway_id, "sidecar": stored}
     is_new = bool(insert_new(session, Clip, [values], "id"))
     if is_new and sidecar.label is None:
         return ClipReceipt(id=clip_id, sha256=sha256, repeated=False)
@@ -64,9 +70,7 @@ def _check(session: Session, gateway: GatewayPrincipal, sha256: str, clip_id: st
         raise IntakeError(
             Refused.INVALID, f"the record is of clip {sidecar.id}, {sidecar.sha256}, not of {clip_id}, {sha256}"
         )
-    # locked against removal as an orphan until the clip that names it is committed
-    wanted = select(StoredObject.size_bytes, StoredObject.media_type).where(StoredObject.sha256 == sha256)
-    row = session.execute(wanted.with_for_update(read=True)).one_or_none()
+    row = session.connection().execute(_FILE, {"file": sha256}).one_or_none()
     if row is None:
         raise IntakeError(Refused.CONFLICT, f"there is no file {sha256}; PUT /clips/{sha256} first")
     kind = "audio" if row.media_type == AUDIO_TYPE else "log_mel"

@@ -116,7 +116,7 @@ def test_an_admin_adds_people_and_gateways(site: HubSite) -> None:
         assert key not in page.content()
         expect(page.get_by_role("rowheader", name="gw_new")).to_be_visible()
     with site.parts.database.transaction() as session:
-        principal = gateway_by_key(session, key)
+        principal = gateway_by_key(session.connection(), key)
         assert principal
         assert (principal.site, principal.name) == ("plant_new", "gw_new")
         user = session.scalars(select(User).where(User.name == "nils")).one()
