@@ -1,6 +1,7 @@
 """One gateway in one rollout: what its reports add up to, and what speaks against going on. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -74,6 +75,25 @@ class Tally(BaseModel):
         return self.computing_s / self.computing_windows if self.computing_windows else None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen of a bundle at a gateway, against the one before it; None where nothing can be said.
+
+    Attributes:
+        windows, failed: Scored by it, and not.
+        computing_ratio: Processor time of a window over that before.
+        exceedance, exceedance_before: Shares of windows above the threshold.
+        percentile_shift: Of the mean percentile, in points.
+    """
+
+    windows: int
+    failed: int
+    computing_ratio: float | None
+    exceedance: float | None
+    exceedance_before: float | None
+    percentile_shift: float | None
+
+
 class Progress(BaseModel):
     """What the hub knows of a gateway in a rollout.
 
@@ -136,6 +156,30 @@ class Progress(BaseModel):
         good = runs and scored > 0 and after.objection(limits) is None
         return after.model_copy(update={"healthy": after.healthy + 1 if good else 0 if not runs else after.healthy})
 
+    @property
+    def seen(self) -> Seen | None:
+        """What is seen of the bundle: in use where it was in use, else in the shadow; None before either."""
+        since, before, shadow = self.since, self.before, self.shadow
+        if self.phase != "shadow" and since.windows + since.failed > 0:
+            return Seen(
+                windows=round(since.windows),
+                failed=round(since.failed),
+                computing_ratio=_ratio(since.window_computing_s, before.window_computing_s),
+                exceedance=since.exceedance if since.windows else None,
+                exceedance_before=before.exceedance if before.windows else None,
+                percentile_shift=_difference(since.percentile, before.percentile),
+            )
+        if shadow is None:
+            return None
+        return Seen(
+            windows=shadow.windows,
+            failed=shadow.errors,
+            computing_ratio=shadow.latency_ratio,
+            exceedance=shadow.exceedance_new,
+            exceedance_before=shadow.exceedance_old,
+            percentile_shift=shadow.percentile_shift,
+        )
+
     def objection(self, limits: Limits) -> str | None:
         """Why the new bundle should leave this gateway again; None where nothing speaks against it."""
         running = self.phase == "active"
@@ -164,15 +208,14 @@ class Progress(BaseModel):
             yield f"a result takes {slow_s:.2f} s, {slow_s / was_s:.1f} times as long as before"
         if before.windows < limits.min_windows:
             return
-        took_s, took_before_s = since.window_computing_s, before.window_computing_s
-        if took_s is not None and took_before_s and took_s > limits.max_latency_ratio * took_before_s:
-            yield f"a window takes {took_s / took_before_s:.1f} times as much computing as before"
+        ratio = _ratio(since.window_computing_s, before.window_computing_s)
+        if ratio is not None and ratio > limits.max_latency_ratio:
+            yield f"a window takes {ratio:.1f} times as much computing as before"
         if since.exceedance - before.exceedance > limits.max_exceedance_rise:
             yield f"{since.exceedance:.1%} of the windows are above the threshold, {before.exceedance:.1%} were before"
-        if since.percentile is not None and before.percentile is not None:
-            shift = since.percentile - before.percentile
-            if abs(shift) > limits.max_percentile_shift:
-                yield f"scores moved by {shift:+.0f} points of percentile, {limits.max_percentile_shift:.0f} may be"
+        shift = _difference(since.percentile, before.percentile)
+        if shift is not None and abs(shift) > limits.max_percentile_shift:
+            yield f"scores moved by {shift:+.0f} points of percentile, {limits.max_percentile_shift:.0f} may be"
 
     def _objections_shadow(self, limits: Limits) -> Iterator[str]:
         shadow = self.shadow
@@ -189,3 +232,11 @@ class Progress(BaseModel):
         shift = shadow.percentile_shift
         if shift is not None and abs(shift) > limits.max_percentile_shift:
             yield f"in the shadow scores move by {shift:+.0f} points of percentile"
+
+
+def _ratio(now: float | None, before: float | None) -> float | None:
+    return now / before if now is not None and before else None
+
+
+def _difference(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else now - before

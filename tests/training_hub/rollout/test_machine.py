@@ -186,6 +186,20 @@ def test_computing_is_the_mean_over_the_windows_of_all_reports() -> None:
     assert Tally().window_computing_s is None
 
 
+def test_what_is_seen_is_of_the_shadow_until_it_is_in_use() -> None:
+    assert Progress().seen is None
+    beside = shadowing(windows=20, errors=1, latency_ratio=1.1, percentile_shift=3.0)
+    shadow = beside.seen
+    assert shadow is not None
+    assert (shadow.windows, shadow.failed, shadow.computing_ratio, shadow.percentile_shift) == (20, 1, 1.1, 3.0)
+    running = computing(before_s=0.01, since_s=0.03).model_copy(update={"shadow": beside.shadow})
+    use = running.seen
+    assert use is not None
+    assert use.windows == round(running.since.windows)
+    assert use.computing_ratio == pytest.approx(3.0)
+    assert use.exceedance_before == running.before.exceedance
+
+
 def test_what_a_gateway_says_of_another_rollout_is_not_of_this_one() -> None:
     update = UpdateReport(
         rollout="01J00000000000000000000001",
