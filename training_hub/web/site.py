@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable
 from urllib.parse import quote
 
@@ -22,8 +23,11 @@ from training_hub.web.pages import discover
 from training_hub.web.pictures import Pictures
 from training_hub.web.policy import PagePolicy
 from training_hub.web.render import is_part, make_environment, page
+from training_hub.web.revised import RevisedCache
 from training_hub.web.static_files import STATIC_DIR, ImmutableFiles, digest_of
 
+_MOST_KEPT_BYTES = 16 << 20
+_FRESH_S, _MOST_AGE_S = 60.0, 600.0
 _TITLES = {
     400: "That cannot be done",
     403: "Not yours to see",
@@ -40,6 +44,9 @@ def mount_site(app: FastAPI, parts: HubParts) -> None:
     static = f"/static/{digest_of(STATIC_DIR)}"
     app.state.templates = make_environment(static)
     app.state.pictures = Pictures(parts.objects)
+    app.state.answers = RevisedCache(
+        most_bytes=_MOST_KEPT_BYTES, fresh_s=_FRESH_S, most_age_s=_MOST_AGE_S, now_s=time.monotonic
+    )
     app.mount(static, ImmutableFiles(directory=STATIC_DIR))
     for router in discover():
         app.include_router(router)

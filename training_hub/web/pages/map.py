@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from training_hub.api.access import Operator, Parts, Viewer
+from training_hub.catalogue.tables import Job
 from training_hub.web.errors import WebError
 from training_hub.web.queries.embeddings import (
     UMAP_KIND,
@@ -15,15 +18,19 @@ from training_hub.web.queries.embeddings import (
     bundle_choices,
     embedded_clips,
     has_umap,
+    last_deed,
     latest_umap,
+    newest_clip,
     plane_of,
     principal_plane,
 )
 from training_hub.web.render import go_to, page
+from training_hub.web.revised import answers_of
 
 router = APIRouter(include_in_schema=False)
 
 Sha = Annotated[str, Query(max_length=64)]
+_DECIMALS = 4  # of directions, within -1 and 1: finer than a pixel
 
 
 @router.get("/map")
@@ -41,11 +48,22 @@ def show_map(
 
 
 @router.get("/map/points")
-def points(parts: Parts, person: Viewer, bundle: Sha, by: Literal["pca", "umap"] = "pca") -> JSONResponse:
-    """Every point, by columns; kept by the browser for a minute."""
+def points(request: Request, parts: Parts, person: Viewer, bundle: Sha, by: Literal["pca", "umap"] = "pca") -> Response:
+    """Every point, by columns; what people do shows at once, clips that come within a minute."""
     with parts.database.transaction(writes=False) as session:
-        embedded = embedded_clips(session, bundle)
+        deed, newest = last_deed(session), newest_clip(session, bundle)
         job = latest_umap(session, bundle) if by == "umap" else None
+
+    def make() -> bytes:
+        with parts.database.transaction(writes=False) as session:
+            return _points(embedded_clips(session, bundle), job, by)
+
+    key = ("map", bundle, by, deed, None if job is None else (job.id, job.state))
+    content = answers_of(request).get(key, newest, make)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+
+
+def _points(embedded: Embedded, job: Job | None, by: str) -> bytes:
     if by == "umap":
         kept, plane = plane_of(job, embedded)
         said = "UMAP: neighbours are kept, distances between groups mean little"
@@ -53,8 +71,9 @@ def points(parts: Parts, person: Viewer, bundle: Sha, by: Literal["pca", "umap"]
         kept = list(range(len(embedded.ids)))
         plane, share = principal_plane(embedded.vectors)
         said = f"PCA: the plane shows {share:.0%} of the variance"
-    found = _columns(embedded, kept) | {"said": said, "x": plane[:, 0].tolist(), "y": plane[:, 1].tolist()}
-    return JSONResponse(found, headers={"Cache-Control": "private, max-age=60"})
+    x, y = plane.astype(np.float64).round(_DECIMALS).T.tolist()
+    found = _columns(embedded, kept) | {"said": said, "x": x, "y": y}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _columns(embedded: Embedded, kept: list[int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from training_hub.catalogue.tables import Bundle, Clip, Job, Machine
+from training_hub.catalogue.tables import AuditEntry, Bundle, Clip, Job, Machine
 from training_hub.web.errors import WebError
 
 FloatArray = NDArray[np.float32]
@@ -64,6 +64,21 @@ def bundle_choices(session: Session) -> list[BundleChoice]:
         .order_by(func.count().desc())
     )
     return [BundleChoice(sha or "", names.get(sha or "", (sha or "")[:10]), count) for sha, count in rows]
+
+
+def last_deed(session: Session) -> int:
+    """The last entry of the audit log: after a label, a deletion, or anything else that somebody did it is another."""
+    return session.scalar(select(func.max(AuditEntry.id))) or 0
+
+
+def newest_clip(session: Session, bundle_sha256: str) -> str | None:
+    """The latest clip of `embedded_clips`, from the end of an index."""
+    return session.scalar(
+        select(Clip.id)
+        .where(Clip.bundle_sha256 == bundle_sha256, Clip.embedding.is_not(None), Clip.deleted_at.is_(None))
+        .order_by(Clip.heard_at.desc(), Clip.id.desc())
+        .limit(1)
+    )
 
 
 def embedded_clips(session: Session, bundle_sha256: str, most: int = MOST) -> Embedded:
