@@ -175,7 +175,7 @@ def _clip(seeding: Seeding, machine: Machine, sound: SeededSound, fault: str | N
         sha256=sound.sha256,
         machine_id=machine.id,
         gateway_id=machine.gateway_id,
-        origin="gateway",
+        origin="import" if take in (0, 1, 4) else "gateway",
         dataset=dataset,
         original=take in (0, 1, 4),
         kind="audio",

@@ -28,7 +28,9 @@ def _clip_filter(
     anomalous: Annotated[bool | None, Query(description="What the label says.")] = None,
     alarm: Annotated[Ulid | None, Query(description="The alarm it belongs to.")] = None,
     recording: Annotated[ShortText | None, Query(description="The recording it was cut from.")] = None,
-    original: Annotated[bool | None, Query(description="There when the model in use was trained.")] = None,
+    original: Annotated[
+        bool | None, Query(description="Original data, as imported; false: new sounds of gateways and people.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     text: Annotated[ShortText | None, Query(description="In machine, type, label, recording or id.")] = None,

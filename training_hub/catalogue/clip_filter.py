@@ -24,7 +24,7 @@ class ClipFilter:
         anomalous: What the label says.
         alarm: The alarm's id.
         recording: The recording it was cut from.
-        original: Whether it was there when the model in use was trained.
+        original: Whether it is original data, as imported, or a new sound.
         since, until: When it was heard; from, and before.
         text: Somewhere in machine, type, label, recording or id.
         deleted: False: those that are there; True: those that were deleted; None: both.

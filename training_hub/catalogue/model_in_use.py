@@ -1,9 +1,11 @@
 """Which bundle the gateways are meant to run."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from training_hub.catalogue.tables import Bundle, Rollout
+from training_hub.catalogue.tables import Bundle, Rollout, Run
 
 _REACHED_ALL = ("all", "done")
 
@@ -22,3 +24,12 @@ def model_in_use(session: Session) -> Bundle | None:
     return session.scalar(
         select(Bundle).where(Bundle.state == "approved").order_by(Bundle.created_at.desc(), Bundle.id.desc()).limit(1)
     )
+
+
+def taught_until(session: Session) -> datetime | None:
+    """When the training of the model in use began: what came later it has not heard; None: the shipped model's."""
+    model = model_in_use(session)
+    if model is None:
+        return None
+    run = None if model.run_id is None else session.get(Run, model.run_id)
+    return model.created_at if run is None else run.created_at

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from training_hub.catalogue.clip_filter import DATASETS
+from training_hub.catalogue.model_in_use import taught_until
 from training_hub.catalogue.tables import Alarm, Clip, Event, Gateway, Job, Machine, Run, StoredObject
 
 _CLOSED_ALARMS = ("normal",)
@@ -20,7 +21,9 @@ class Overview:
         datasets: Clips of each dataset that are not deleted.
         deleted: Clips that are.
         labelled: Clips that a person labelled.
-        new_since_training: Clips that came after the model in use was trained.
+        original: Clips of the data that the hub began with; the others are new sounds.
+        new_since_training: Clips that came after the training of the model in use began; with the shipped one, all new
+            sounds.
         objects, object_bytes: Files in the store.
         machines, gateways, events, open_alarms: How many.
         jobs_queued, jobs_running: Work.
@@ -31,6 +34,7 @@ class Overview:
     datasets: dict[str, int]
     deleted: int
     labelled: int
+    original: int
     new_since_training: int
     objects: int
     object_bytes: int
@@ -55,6 +59,9 @@ def overview(session: Session) -> Overview:
     )
     objects, object_bytes = session.execute(select(func.count(), func.sum(StoredObject.size_bytes))).one()
 
+    taught = taught_until(session)
+    unheard = Clip.original.is_(False) if taught is None else Clip.received_at > taught
+
     def count(query: object) -> int:
         return int(session.scalar(query) or 0)  # type: ignore[call-overload]  # a select of one number
 
@@ -62,7 +69,8 @@ def overview(session: Session) -> Overview:
         datasets={name: int(by_dataset.get(name, 0)) for name in DATASETS},
         deleted=count(select(func.count()).select_from(Clip).where(Clip.deleted_at.is_not(None))),
         labelled=count(select(func.count()).select_from(Clip).where(present, Clip.label.is_not(None))),
-        new_since_training=count(select(func.count()).select_from(Clip).where(present, Clip.original.is_(False))),
+        original=count(select(func.count()).select_from(Clip).where(present, Clip.original)),
+        new_since_training=count(select(func.count()).select_from(Clip).where(present, unheard)),
         objects=int(objects),
         object_bytes=int(object_bytes or 0),
         machines=count(select(func.count()).select_from(Machine)),

@@ -166,8 +166,9 @@ class Clip(Base):
     """A window's sound (or log-mel), and all that is known of it. A row is there only when its object is.
 
     `dataset`: `new` (came in, nobody looked), `training` (normal, to learn from), `validation` (anomalous or held out),
-    `external` (added from elsewhere, kept apart). `origin`: `gateway`, `upload`, `import`. `original`: whether the
-    catalogue held it when the model in use was trained. Deleted clips keep row and object until they are purged.
+    `external` (added from elsewhere, kept apart). `origin`: `gateway`, `upload`, `import`. `original`: of the
+    data that the hub began with, as imported; else a new sound, of a gateway or a person. Deleted clips keep row and
+    object until they are purged.
     """
 
     __tablename__ = "clips"

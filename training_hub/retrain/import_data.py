@@ -123,6 +123,7 @@ def _add(
         sha256=sha256,
         machine_id=machine.id,
         origin="import",
+        original=True,
         dataset={False: "training", True: "validation", None: "external"}[anomalous],
         kind=clip.kind,
         recording=f"{clip.machine_id}/{clip.group}"[:128],

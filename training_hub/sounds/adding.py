@@ -167,6 +167,7 @@ class SoundAdder:
             machine=machine,
             gateway=None,
             origin="upload",
+            original=False,
             dataset="external" if addition.external or label is None else dataset_for(label),
             kind="audio",
             recording=addition.recording or f"upload-{upload.sha256[:32]}",

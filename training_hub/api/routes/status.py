@@ -38,7 +38,8 @@ class DataView(View):
     new: Annotated[int, Field(description="Came in, nobody looked.", examples=[94])]
     labelled: int
     deleted: Annotated[int, Field(description="Can be restored until they are purged.")]
-    since_training: Annotated[int, Field(description="Came after the model in use was trained.")]
+    original: Annotated[int, Field(description="Of the data that the hub began with; the rest are new sounds.")]
+    since_training: Annotated[int, Field(description="Came after the training of the model in use began.")]
     last_clip_at: datetime | None
 
 
@@ -114,6 +115,7 @@ def status(parts: Parts, _person: Viewer, request: Request) -> StatusView:
             **seen.datasets,
             labelled=seen.labelled,
             deleted=seen.deleted,
+            original=seen.original,
             since_training=seen.new_since_training,
             last_clip_at=seen.last_clip_at,
         ),

@@ -35,7 +35,9 @@ class ClipView(View):
     gateway: Annotated[str | None, Field(description="Who sent it; null for uploads.", examples=["gw_3"])]
     origin: Annotated[str, Field(description="`gateway`, `upload` or `import`.", examples=["gateway"])]
     dataset: Annotated[Dataset, Field(description="What it is used for.", examples=["new"])]
-    original: Annotated[bool, Field(description="Whether it was there when the model in use was trained.")]
+    original: Annotated[
+        bool, Field(description="Original data, as imported; false: a new sound of a gateway or person.")
+    ]
     kind: Annotated[str, Field(description="`audio` or `log_mel`.", examples=["audio"])]
     recording: Annotated[str, Field(description="What must not be split across training and test.")]
     heard_at: datetime

@@ -28,6 +28,7 @@ class ClipWords:
         label: `none`, `any`, `anomalous` (any fault), or a label.
         since, until: Days of UTC, both included.
         text: Somewhere in machine, type, label, recording or id.
+        original: `yes`: the data that the hub began with; `no`: new sounds.
         deleted: `yes`: what was deleted instead.
     """
 
@@ -41,6 +42,7 @@ class ClipWords:
     since: date | None = None
     until: date | None = None
     text: str | None = None
+    original: str | None = None
     deleted: str | None = None
 
     def pairs(self) -> list[tuple[str, Any]]:
@@ -63,6 +65,7 @@ class ClipWords:
             since=None if self.since is None else _midnight(self.since),
             until=None if self.until is None else _midnight(self.until) + timedelta(days=1),
             text=self.text,
+            original=None if self.original is None else self.original == "yes",
             deleted=self.deleted == "yes",
         )
         if self.machine is not None:
@@ -84,7 +87,7 @@ def read_words(query: dict[str, str]) -> ClipWords:
         WebError: A word that means nothing.
     """
     said = {name: value for name, value in query.items() if value}
-    plain = ("site", "type", "dataset", "verdict", "reason", "label", "text", "deleted")
+    plain = ("site", "type", "dataset", "verdict", "reason", "label", "text", "original", "deleted")
     try:
         return ClipWords(
             machine=int(said["machine"][:9]) if "machine" in said else None,
