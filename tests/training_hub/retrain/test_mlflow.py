@@ -10,6 +10,10 @@ from training_hub.config.mlflow import MlflowSection
 from training_hub.retrain.errors import RetrainError
 from training_hub.retrain.mlflow_export import export_run
 
+pytest.importorskip("mlflow.tracking", reason="needs the mlflow extra")
+
+pytestmark = pytest.mark.train
+
 ID = "01J000000000000000000000RT"
 RUN = Run(
     id=ID,
@@ -27,7 +31,8 @@ RESULT = {"name": "default", "version": "0.3.2", "state": "draft"}
 
 
 def test_a_run_is_copied(tmp_path: Path) -> None:
-    tracking = pytest.importorskip("mlflow.tracking")
+    from mlflow import tracking
+
     section = MlflowSection(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="pumps")
     copied = [export_run(section, RUN, POINTS, RESULT) for _ in range(2)]
     assert copied[0] != copied[1]
@@ -41,7 +46,6 @@ def test_a_run_is_copied(tmp_path: Path) -> None:
 
 
 def test_an_mlflow_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    pytest.importorskip("mlflow.tracking")
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(RetrainError, match="refused the run"):
         export_run(MlflowSection(tracking_uri="no-such-scheme://x"), RUN, POINTS, RESULT)
