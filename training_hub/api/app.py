@@ -10,6 +10,7 @@ import edge_agent
 from edge_agent.sync.wire import API_PREFIX
 from training_hub.accounts.gate import Gate
 from training_hub.accounts.oidc import OidcProvider
+from training_hub.api.direct import DirectAnswers
 from training_hub.api.failures import add_failures
 from training_hub.api.problems import EVERYWHERE, add_problems
 from training_hub.api.routes import discover
@@ -65,11 +66,13 @@ def make_app(
     add_failures(app)
     add_problems(app)
     app.include_router(probes.router)
-    for router in discover():
+    routers = tuple(discover())
+    for router in routers:
         app.include_router(router, prefix=API_PREFIX, responses=EVERYWHERE)
     mount_site(app, parts)
     server = parts.settings.server
     # the last one added sees a request first
+    app.add_middleware(DirectAnswers, routers=routers, prefix=API_PREFIX, handlers=app.exception_handlers)
     app.add_middleware(BodyLimit, max_bytes=server.max_body_mib * _MIB)
     app.add_middleware(Measured, metrics=parts.metrics)
     app.add_middleware(SecurityHeaders)

@@ -40,7 +40,8 @@ class Database:
             raise CatalogueError(f"{parsed.drivername}: use sqlite or postgresql+psycopg")
         if password is not None:
             parsed = parsed.set(password=password)
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+        # the connection used last is used next: what it has read before is in its memory
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_use_lifo": True}
         if parsed.get_backend_name() == "sqlite":
             options["connect_args"] = {"timeout": _BUSY_S, "check_same_thread": False}
         else:

@@ -38,10 +38,9 @@ class BodyLimit:
             .startswith(("audio/", "multipart/", "application/vnd.", "application/octet-stream", "application/x-tar"))
         )
         limit = self._max_bytes if is_file else min(self._max_bytes, MAX_BATCH_BYTES)
-        refusal = JSONResponse({"detail": f"the body has at most {limit} bytes"}, 413, headers={"Connection": "close"})
         said = headers.get("content-length", "")
         if said.isdecimal() and int(said) > limit:
-            await refusal(scope, receive, send)
+            await _refusal(limit)(scope, receive, send)
             return
         seen = 0
         started = False
@@ -64,4 +63,8 @@ class BodyLimit:
         except _TooLargeError:
             if started:
                 raise
-            await refusal(scope, receive, send)
+            await _refusal(limit)(scope, receive, send)
+
+
+def _refusal(limit: int) -> JSONResponse:
+    return JSONResponse({"detail": f"the body has at most {limit} bytes"}, 413, headers={"Connection": "close"})

@@ -1,6 +1,7 @@
 """Headers that keep a browser from being used against its user, on every answer."""
 
-from starlette.datastructures import MutableHeaders
+from collections.abc import Mapping
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -16,7 +17,15 @@ _ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-_ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000"}
+_ENCRYPTED = {**_ALWAYS, "Strict-Transport-Security": "max-age=31536000"}
+
+
+def _raw(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+_BY_SCHEME = {"https": _raw(_ENCRYPTED)}
+_OTHERWISE = _raw(_ALWAYS)
 
 
 class SecurityHeaders:
@@ -33,9 +42,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in {**_ALWAYS, **(_ENCRYPTED if scope["scheme"] == "https" else {})}.items():
-                    headers.setdefault(name, value)
+                said = list(message.get("headers", ()))
+                names = {bytes(name).lower() for name, _ in said}
+                ours = _BY_SCHEME.get(scope["scheme"], _OTHERWISE)
+                message["headers"] = said + [header for header in ours if header[0] not in names]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -1,10 +1,12 @@
-"""uvicorn's protocol, with the certificate that the client showed, and a bound on what is not a body."""
+"""uvicorn's protocol, with the client's certificate, a bound on what is no body, and answers in one packet."""
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from training_hub.accounts.certificate import STATE_KEY, certificate_sha256
+from training_hub.serving.corked import Corked
 
 MAX_HEAD_BYTES = 64 << 10
 """Of a request's line and headers, and of whatever else comes that is no body."""
@@ -24,7 +26,7 @@ class CertificateProtocol(HttpToolsProtocol):
         der = None if tls is None else tls.getpeercert(binary_form=True)
         if der:
             self.app_state = {**self.app_state, STATE_KEY: certificate_sha256(der)}
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
 
     def data_received(self, data: bytes) -> None:
         """Part of a request, or several."""

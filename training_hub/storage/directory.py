@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 _STALE_S = 3600.0
 _INCOMING = "incoming"
+_SHELVES = tuple(f"{number:02x}" for number in range(256))
 
 
 class ObjectDirectory:
@@ -24,6 +26,8 @@ class ObjectDirectory:
         self.incoming = root / _INCOMING
         """Where files grow before they are objects: on the same file system, so that a link puts them in place."""
         self.incoming.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._making = threading.Lock()
+        self._shelved: set[Path] = set()
 
     def put_file(self, key: str, source: Path) -> bool:
         """Make an object of a file, which stays the caller's to remove.
@@ -35,7 +39,8 @@ class ObjectDirectory:
         if target.exists():
             return False
         _sync_file(source)
-        self._make_directory(target.parent)
+        if target.parent.parent not in self._shelved or not target.parent.is_dir():
+            self._make_shelves(target.parent)
         try:
             os.link(source, target)
         except FileExistsError:
@@ -117,6 +122,18 @@ class ObjectDirectory:
             part.unlink(missing_ok=True)
         _sync_directory(target.parent)
         return True
+
+    def _make_shelves(self, directory: Path) -> None:
+        """A directory with its 255 siblings: alone, each would cost an upload a wait for the disk."""
+        parent = directory.parent
+        with self._making:
+            if parent in self._shelved and directory.is_dir():
+                return
+            self._make_directory(parent)
+            for name in sorted({directory.name, *_SHELVES}):
+                (parent / name).mkdir(exist_ok=True, mode=0o750)
+            _sync_directory(parent)
+            self._shelved.add(parent)
 
     def _make_directory(self, directory: Path) -> None:
         if directory.is_dir():

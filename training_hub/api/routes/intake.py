@@ -1,6 +1,5 @@
 """What gateways send: clips, events, reports. The words are those of `edge_agent.sync.wire`."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from edge_agent.delivery.ulid import ULID_PATTERN
 from edge_agent.sync.wire import (
     AUDIO_TYPE,
     LOG_MEL_TYPE,
-    MAX_CLIP_BYTES,
     ClipReceipt,
     ClipRecord,
     EventBatch,
@@ -29,18 +27,18 @@ from edge_agent.sync.wire import (
 from training_hub.accounts.gate import Gate
 from training_hub.accounts.principal import GatewayPrincipal
 from training_hub.api.access import Parts, SendingGateway, gate_of
-from training_hub.api.direct import DirectRoute, directly, path_value
+from training_hub.api.direct import directly, path_value
 from training_hub.api.wire_bodies import Strictly
 from training_hub.catalogue.types import utc_now
 from training_hub.intake import files, instructions
-from training_hub.intake.errors import IntakeError, Refused
+from training_hub.intake.errors import IntakeError
 from training_hub.intake.events import check_events, missing_events, take_events
+from training_hub.intake.incoming import Incoming
 from training_hub.intake.records import take_record
 from training_hub.parts import HubParts
 from training_hub.rollout.opening import repository_of
-from training_hub.storage.errors import StorageError
 
-router = APIRouter(tags=["gateways"], route_class=DirectRoute)
+router = APIRouter(tags=["gateways"])
 
 _CLIENT_LEFT = 499
 _SHA256, _CLIP_ID = re.compile(r"[0-9a-f]{64}"), re.compile(ULID_PATTERN)
@@ -75,32 +73,26 @@ def _answered(parts: HubParts, counter: str) -> Iterator[None]:
 async def _receive(request: Request, parts: HubParts, sha256: str, gate: Gate | None) -> FileReceipt:
     """Take a clip's file; with a gate, whose it is is asked once more before it is stored."""
     with parts.objects.scratch() as path, _answered(parts, "clip_files"):
-        digest, size_bytes = hashlib.sha256(), 0
+        incoming = Incoming(path)
         try:
-            with path.open("wb", buffering=0) as file:
-                async for chunk in request.stream():
-                    size_bytes += len(chunk)
-                    if size_bytes > MAX_CLIP_BYTES:
-                        raise IntakeError(Refused.TOO_LARGE, f"a clip's file has at most {MAX_CLIP_BYTES} bytes")
-                    digest.update(chunk)
-                    file.write(chunk)
+            async for chunk in request.stream():
+                if incoming.add(chunk):
+                    await run_in_threadpool(incoming.write)
         except ClientDisconnect as error:
             raise HTTPException(_CLIENT_LEFT, "the sender left") from error
-        except OSError as error:
-            raise StorageError(f"the hub's disk takes no more: {error.strerror}") from error
-        if digest.hexdigest() != sha256:
-            raise IntakeError(Refused.INVALID, f"the content is {digest.hexdigest()}, not {sha256}; send it again")
 
         def store() -> bool:
+            incoming.write()
+            incoming.check(sha256)
             if gate is not None:
                 gate.gateway(request)
-            return files.store_file(parts, sha256, path, size_bytes)
+            return files.store_file(parts, sha256, path, incoming.size_bytes)
 
         is_new = await run_in_threadpool(store)
     parts.metrics.clip_files.labels("stored" if is_new else "repeated").inc()
     if is_new:
-        parts.metrics.clip_bytes.inc(size_bytes)
-    return FileReceipt(sha256=sha256, size_bytes=size_bytes, repeated=not is_new)
+        parts.metrics.clip_bytes.inc(incoming.size_bytes)
+    return FileReceipt(sha256=sha256, size_bytes=incoming.size_bytes, repeated=not is_new)
 
 
 async def _clip_directly(request: Request) -> Response | None:
