@@ -339,6 +339,7 @@ class Daemon:
             self._environ,
             state_dir=self._state_dir,
             bundle=self._bundle,
+            left_at_start=self._left_at_start,
             behind=lambda: len(self._queue) > _BEHIND_BLOCKS,
             metrics=self._metrics,
         )
@@ -352,8 +353,9 @@ class Daemon:
             fitting[:] = [roster(settings, bundle, self._store)]
 
         model = settings.model
-        bundle = begin(self._state_dir, model.bundle, lambda: model.configured_bundle(self._state_dir), fit)
-        return bundle, fitting[0]
+        begun = begin(self._state_dir, model.bundle, lambda: model.configured_bundle(self._state_dir), fit)
+        self._left_at_start = begun.left
+        return begun.bundle, fitting[0]
 
     def _open_clips(self, bundle: BundleRef, ulids: UlidFactory) -> ClipKeeping | None:
         settings = self._settings

@@ -38,6 +38,7 @@ class Updates:
         environ: The environment, for the key.
         state_dir: Where the agent keeps its data.
         bundle: The models in use.
+        left_at_start: How many bundles were left for it as the agent started.
         behind: Whether the scorer has more to do than it can.
         metrics: Watches all of it.
 
@@ -54,6 +55,7 @@ class Updates:
         *,
         state_dir: Path,
         bundle: Bundle,
+        left_at_start: int,
         behind: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
@@ -78,7 +80,7 @@ class Updates:
             clips=clips_dir(state_dir),
             behind=behind,
         )
-        metrics.watch_updates(lambda: updates_reading(self.desk))
+        metrics.watch_updates(lambda: updates_reading(self.desk, left_at_start=left_at_start))
 
     def start(self) -> None:
         """Begin."""
@@ -140,13 +142,18 @@ def seen_by_shadow(event: WindowEvent) -> SeenWindow | None:
     )
 
 
-def updates_reading(desk: UpdateDesk) -> UpdatesReading:
+def updates_reading(desk: UpdateDesk, *, left_at_start: int) -> UpdatesReading:
     """The desk's books in the words of the metrics."""
     books = desk.reading()
     return UpdatesReading(
         phase=books.phase,
         confirmed=books.confirmed,
-        changes=(("taken", books.taken), ("went_back", books.went_back), ("refused", books.refused)),
+        changes=(
+            ("taken", books.taken),
+            ("went_back", books.went_back),
+            ("refused", books.refused),
+            ("left_at_start", left_at_start),
+        ),
         windows=(("scored", books.windows), ("failed", books.errors), ("shed", books.shed)),
         percentile_shift=books.percentile_shift,
         latency_ratio=books.latency_ratio,

@@ -33,7 +33,7 @@ class UpdatesCollector(Collector):
         )
         changes = CounterMetricFamily(
             "edge_agent_model_changes",
-            "Bundles taken over, left for the last good one, and refused, since the start.",
+            "Bundles taken over, left for the last good one, refused, and left as the agent started, since the start.",
             labels=["outcome"],
         )
         for outcome, number in reading.changes:

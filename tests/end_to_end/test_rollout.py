@@ -15,7 +15,8 @@ import pytest
 
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.inference.bundle import Bundle, load_bundle
-from edge_agent.inference.in_use import read_in_use
+from edge_agent.inference.in_use import Slot, bundle_dir, read_in_use
+from edge_agent.sync.updates.shelf import Shelf
 from tests.end_to_end.conftest import PUMP, Plant, Site, make_site_in, source
 from tests.support.agent import BUNDLE, Agent, running, write_sound
 from tests.support.broker import wait_until
@@ -182,3 +183,37 @@ def test_an_approver_signs_no_bundle_that_fails_its_own_recording(
     assert "not approved" in capsys.readouterr().err
     status = json.loads(centre.client.get("/tuf/status").text)
     assert not any("7.2.0" in target for target in status["targets"])
+
+
+def test_a_bundle_left_at_the_start_is_in_the_counter_of_the_alert(plant: Plant, tmp_path: Path) -> None:
+    """The bundle in use was damaged on the disk while the agent was down; the hub need not answer for it."""
+    sound = write_sound(tmp_path / "normal.wav", pump(60.0, seed=77))
+    (tmp_path / "key").write_text("a-key-of-nobody\n")
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "root.json").write_text("{}")
+    body = (
+        PUMP + source("mic", "pump_1", sound, 5.0, loop=True)
+        + f'[hub]\nenabled = true\nurl = "http://127.0.0.1:9"\nkey_file = "{tmp_path / "key"}"\n'
+        + f'root_file = "{tmp_path / "root.json"}"\n'
+    )  # fmt: skip
+    site = make_site_in(tmp_path, plant, body, None)
+    configured = re.search(r'^bundle = "(.*)"', site.config.read_text(), re.M)
+    assert configured is not None
+    shipped = load_bundle(BUNDLE, probe=False, self_test=False)
+    archive = tmp_path / "new.tar"
+    archive.write_bytes(archive_of(variant(tmp_path / "new", "7.3.0")))
+    shelf = Shelf(site.state)
+    shelf.clear_incoming()
+    new = shelf.unpack(archive)
+    (shelf.incoming / "profiles").mkdir()
+    shelf.place_profiles(shelf.incoming / "profiles", f"{'0' * 16}-1")
+    slot = Slot(bundle=new.ref, profiles=f"{'0' * 16}-1")
+    shelf.switch(slot, shipped, rollout="01J00000000000000000000001", configured=configured[1])
+    (bundle_dir(site.state, new.sha256) / "encoder.tflite").write_bytes(b"")
+    left = 'edge_agent_model_changes_total{outcome="left_at_start"'
+    for expected in (1.0, 0.0):  # the second start begins with the last good one at once
+        with running(site.config, site.http_port, site.log) as agent:
+            agent.wait_ready(60.0)
+            assert _runs(agent, shipped.sha256)
+            assert _value(agent, left) == expected
+            assert agent.stop() == 0

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.inference.bundle import Bundle, load_bundle
@@ -13,7 +14,20 @@ from edge_agent.sync.updates.shelf import MAX_BOOTS, Shelf
 _log = logging.getLogger(__name__)
 
 
-def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Callable[[Bundle], None]) -> Bundle:
+@dataclass(frozen=True, eq=False, slots=True)
+class Begun:
+    """What the agent begins with.
+
+    Attributes:
+        bundle: The models.
+        left: How many bundles were left for it, because they cannot be used or did not do well.
+    """
+
+    bundle: Bundle
+    left: int
+
+
+def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Callable[[Bundle], None]) -> Begun:
     """Find the bundle to begin with, and make `active.json` say so.
 
     A bundle that is not confirmed yet is given three starts. One that cannot be loaded, or whose profiles do not fit,
@@ -31,11 +45,13 @@ def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Ca
         Exception: What `fit` raises, of the last bundle that could be tried.
     """
     shelf = Shelf(state_dir)
+    left = 0
     try:
         in_use = shelf.in_use()
     except BundleError as error:
         _log.error("%s; set aside as %s", error, shelf.set_aside())
         in_use = None
+        left += 1
     if in_use is not None and in_use.configured != configured:
         _log.warning("model.bundle is %r now; bundles from the hub are set aside: %s", configured, shelf.set_aside())
         in_use = None
@@ -52,7 +68,8 @@ def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Ca
                 raise
             problem, bundle = f"{type(error).__name__}: {error}", None
         if bundle is not None:
-            return bundle
+            return Begun(bundle, left)
+        left += 1
         _log.error("bundle %s %s: %s", in_use.active.bundle.name, in_use.active.bundle.version, problem)
         in_use = shelf.go_back(f"at the start: {problem}", failed=True)
         if in_use is None:
@@ -61,7 +78,7 @@ def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Ca
             _log.warning("back to bundle %s %s", in_use.active.bundle.name, in_use.active.bundle.version)
     bundle = load_bundle(shipped())
     fit(bundle)
-    return bundle
+    return Begun(bundle, left)
 
 
 def _counted(shelf: Shelf, in_use: InUse) -> InUse:

@@ -14,7 +14,7 @@ from edge_agent.config.model import ModelSection
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import BASE_SET, Declined, Slot, bundle_dir, profiles_dir, read_in_use
-from edge_agent.sync.updates.boot import begin
+from edge_agent.sync.updates.boot import Begun, begin
 from edge_agent.sync.updates.shelf import MAX_BOOTS, STEPS, Shelf
 from tests.support.variants import SHIPPED, archive_of, variant
 
@@ -42,6 +42,10 @@ def old() -> Bundle:
 
 def start(state: Path) -> Bundle:
     """As the agent starts."""
+    return begun(state).bundle
+
+
+def begun(state: Path) -> Begun:
     return begin(state, "default", lambda: SHIPPED, lambda bundle: None)
 
 
@@ -113,7 +117,9 @@ def test_a_damaged_bundle_is_left_for_the_last_good_one(taken: Path, new: Bundle
         Shelf(taken).confirm()
     model = bundle_dir(taken, new.sha256) / "encoder.tflite"
     model.write_bytes(b"\0" * model.stat().st_size)
-    assert start(taken).ref == old.ref
+    first, second = begun(taken), begun(taken)
+    assert (first.bundle.ref, first.left) == (old.ref, 1)
+    assert (second.bundle.ref, second.left) == (old.ref, 0), "it was left once"
 
 
 def test_profiles_that_do_not_fit_are_left_with_their_bundle(taken: Path, new: Bundle, old: Bundle) -> None:
@@ -121,13 +127,15 @@ def test_profiles_that_do_not_fit_are_left_with_their_bundle(taken: Path, new: B
         if bundle.ref == new.ref:
             raise BundleError("the profiles are of another bundle")
 
-    assert begin(taken, "default", lambda: SHIPPED, fit).ref == old.ref
+    found = begin(taken, "default", lambda: SHIPPED, fit)
+    assert (found.bundle.ref, found.left) == (old.ref, 1)
 
 
 def test_with_both_damaged_it_is_the_configured_one(taken: Path, new: Bundle, old: Bundle) -> None:
     for bundle in (new, old):
         (bundle_dir(taken, bundle.sha256) / "manifest.json").write_text("{}")
-    assert start(taken).root == SHIPPED.resolve()
+    found = begun(taken)
+    assert (found.bundle.root, found.left) == (SHIPPED.resolve(), 2)
     assert (taken / "models" / "active.json.aside").exists()
 
 
@@ -140,7 +148,8 @@ def test_a_damaged_file_is_set_aside(taken: Path, content: bytes) -> None:
 
 def test_another_configured_bundle_counts_more(taken: Path, tmp_path: Path) -> None:
     mine = variant(tmp_path / "mine", "8.0.0")
-    assert begin(taken, str(mine.root), lambda: mine.root, lambda bundle: None).ref == mine.ref
+    found = begin(taken, str(mine.root), lambda: mine.root, lambda bundle: None)
+    assert (found.bundle.ref, found.left) == (mine.ref, 0), "somebody chose another: nothing was left for a flaw"
     assert read_in_use(taken) is None
 
 
