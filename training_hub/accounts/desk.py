@@ -1,19 +1,20 @@
 """Logging in by name and password."""
 
-import time
+import math
 
 from sqlalchemy import select
 
+from training_hub.accounts.attempts import OPENED, REFUSED, subject_of, wait_for_address, wait_for_name
 from training_hub.accounts.errors import AccountError
 from training_hub.accounts.passwords import Passwords
 from training_hub.accounts.people import person_of
 from training_hub.accounts.principal import Person
 from training_hub.accounts.rates import Rates
-from training_hub.accounts.slowdown import Slowdown
 from training_hub.accounts.visits import NewVisit, close_visit, open_visit
 from training_hub.catalogue.audit import record
 from training_hub.catalogue.database import Database
 from training_hub.catalogue.tables import User
+from training_hub.catalogue.types import utc_now
 from training_hub.config.accounts import AccountsSection
 
 
@@ -43,7 +44,6 @@ class LoginDesk:
         self._section = section
         self._rates = rates
         self._passwords = Passwords()
-        self._slowdown = Slowdown(section.free_attempts)
 
     def log_in(
         self, name: str, password: str, *, address: str, old_secret: str | None = None
@@ -54,19 +54,16 @@ class LoginDesk:
             TooOftenError: Too many attempts from the address, or wrong ones for the name.
             AccountError: Name or password is wrong; it does not say which.
         """
-        key = f"{name[:64]}|{address}"
-        wait_s = self._rates.login(address) or int(self._slowdown.wait_s(key, time.monotonic()) + 0.999)
+        wait_s = self._rates.login(address) or self._wait_s(name, address)
         if wait_s:
             raise TooOftenError(wait_s)
         with self._database.transaction(writes=False) as session:
             user = session.scalar(select(User).where(User.name == name))
             known = None if user is None or user.disabled else user.password_hash
         if not self._passwords.matches(known, password):
-            self._slowdown.failed(key, time.monotonic())
             with self._database.transaction() as session:
-                record(session, "nobody", "session.refuse", f"user:{name[:64]}", address=address)
+                record(session, "nobody", REFUSED, subject_of(name), address=address)
             raise AccountError("name or password is wrong")
-        self._slowdown.succeeded(key)
         with self._database.transaction() as session:
             user = session.scalars(select(User).where(User.name == name)).one()
             if known is not None and self._passwords.is_outdated(known):
@@ -74,5 +71,15 @@ class LoginDesk:
             if old_secret is not None:
                 close_visit(session, old_secret)
             visit = open_visit(session, user, self._section.session_hours)
-            record(session, f"user:{name}", "session.open", f"user:{name}", {"by": "password"}, address)
+            record(session, f"user:{name}", OPENED, subject_of(name), {"by": "password"}, address)
             return person_of(user), visit
+
+    def _wait_s(self, name: str, address: str) -> int:
+        """Counted by all processes together: each of many must not give as many attempts again."""
+        now, section = utc_now(), self._section
+        with self._database.transaction(writes=False) as session:
+            wait_s = max(
+                wait_for_address(session, address, most=section.logins_per_minute, now=now),
+                wait_for_name(session, name, address, free=section.free_attempts, now=now),
+            )
+        return math.ceil(wait_s)

@@ -49,7 +49,7 @@ class Window:
 
 
 class Rates:
-    """Counts requests per principal and logins per address, in this process.
+    """Counts requests per principal and logins per address, in this process; logins are counted by all besides.
 
     Args:
         section: How many a minute.
