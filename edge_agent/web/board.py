@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -52,7 +52,7 @@ class SeenWindow:
         bands, parts: The explanation.
         findings: What is wrong with the input.
         nearest: Name of the normal recording that is most alike, with its distance; None without a profile.
-        log_mel_db: Its frames `[frames, 128]`.
+        log_mel_db: Its frames `[frames, 128]`; the board keeps none here, see `Board.frames`.
     """
 
     machine: str
@@ -123,10 +123,11 @@ class Board:
             self._version += 1
             machine = self._machines.setdefault(window.machine, _Machine())
             machine.version = self._version
-            machine.last = window
             if window.log_mel_db is not None:
                 # half the memory, and finer than the picture's colours
                 machine.frames.append(window.log_mel_db.astype(np.float16))
+                window = replace(window, log_mel_db=None)  # thirty windows of them would be 5 MB for each machine
+            machine.last = window
             machine.windows.append(window)
             machine.history.add(Mark(window.end_s, window.score, window.threshold, window.level_dbfs, window.state))
 
