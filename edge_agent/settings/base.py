@@ -1,7 +1,7 @@
 """What every section of the settings shares: strictness, identifiers, the error of a cross-check."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,17 @@ class Section(BaseModel):
     """A table of the settings: frozen, typed strictly, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Settings(Section):
+    """All settings of one program. Built in code it reads nothing but its arguments.
+
+    `edge_agent.settings.load` brings in the file and the environment. Plain pydantic: the library that is made for this
+    would be imported, with all the places that it can read from, only to be told to read none of them.
+    """
+
+    env_prefix: ClassVar[str]
+    """Begins the name of every variable that is meant for the program."""
 
 
 class InconsistencyError(ValueError):
