@@ -34,7 +34,6 @@ from edge_agent.agent.wiring import (
 )
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import NS_PER_S, SystemClock
-from edge_agent.commands.profile_page import describe
 from edge_agent.commissioning.address import socket_path
 from edge_agent.commissioning.direct import channel_of
 from edge_agent.commissioning.items import SourceStatus
@@ -51,6 +50,7 @@ from edge_agent.delivery.status import GatewayFacts
 from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
+from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
@@ -574,11 +574,17 @@ class Daemon:
             uplink=lambda: self._uplink,
             sync=lambda: None if self._hub is None else self._hub.reading(),
             clips=lambda: self._clips,
-            describe=describe,
+            describe=_described,
         )
 
     def _now_s(self) -> float:
         return self._clock.monotonic_ns() / NS_PER_S
+
+
+def _described(profile: Profile) -> list[str]:
+    from edge_agent.commands.profile_page import describe  # noqa: PLC0415  when somebody commissions from the page
+
+    return describe(profile)
 
 
 def _make_state_dir(path: Path) -> None:

@@ -28,7 +28,7 @@ class AuditEntry(BaseModel):
         left_out: Refusals before this one that were counted and not written down, for they were too many.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     at: str
     channel: Literal["mqtt", "socket", "page"]

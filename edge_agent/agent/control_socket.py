@@ -30,7 +30,7 @@ _BACKLOG = 8
 class Request(BaseModel):
     """What is sent over the socket: `command` is the payload that MQTT would carry."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True)
 
     verb: Annotated[str, Field(max_length=64)]
     command: dict[str, Any]

@@ -1,28 +1,25 @@
-"""From the configuration of a source to the source."""
+"""From the configuration of a source to the source.
+
+What a kind of source needs is imported as one is opened: an agent that listens to a microphone has no use for ffmpeg,
+for recordings, or for the physics of simulated machines.
+"""
 
 import os
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_agent.capture.ffmpeg_input import FfmpegInput, FfmpegSettings
-from edge_agent.capture.files import expand
-from edge_agent.capture.microphone import MicrophoneSource
-from edge_agent.capture.network import NetworkSource
-from edge_agent.capture.paced import PacedSource
-from edge_agent.capture.raw_stream import DeviceSettings
-from edge_agent.capture.replay import StreamSource
-from edge_agent.capture.sample_format import SampleFormat
-from edge_agent.capture.simulated import ScheduledFault, SimulatedChannel, SimulatedSource
 from edge_agent.capture.source import Source, SourceError
-from edge_agent.capture.stream_input import StreamInput, TcpInput
-from edge_agent.capture.stream_url import StreamUrl
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import MicrophoneSection, ReplaySection, SimulatedSection, SourceSection, StreamSection
 from edge_agent.settings.secret import SecretFileError
-from edge_agent.simulate import MachineType, SimulationError, fault_kind, random_spec
+
+if TYPE_CHECKING:
+    from edge_agent.capture.simulated import SimulatedChannel
+    from edge_agent.capture.stream_input import StreamInput
 
 _NO_FAULT = "none"
 _ANY_TYPE = "generic"
@@ -41,13 +38,7 @@ def source_opener(
     if isinstance(section, MicrophoneSection):
         return lambda: _microphone(section)
     if isinstance(section, StreamSection):
-        return lambda: NetworkSource(
-            section.id,
-            rate_hz=section.rate_hz,
-            channels=section.channels,
-            open_input=lambda: _stream_input(section, environ),
-            stall_s=section.stall_s,
-        )
+        return lambda: _network(section, environ)
     if isinstance(section, ReplaySection):
         return lambda: _replay(section)
     return lambda: _simulated(section, settings)
@@ -71,13 +62,33 @@ def timely_machines(settings: AgentSettings) -> frozenset[str]:
 
 
 def _microphone(section: MicrophoneSection) -> Source:
+    from edge_agent.capture.microphone import MicrophoneSource  # noqa: PLC0415
+    from edge_agent.capture.raw_stream import DeviceSettings  # noqa: PLC0415
+
     channels = 1 + max(channel.index for channel in section.channel)
     return MicrophoneSource(
         section.id, DeviceSettings(section.device, section.rate_hz, channels), stall_s=section.stall_s
     )
 
 
-def _stream_input(section: StreamSection, environ: Mapping[str, str]) -> StreamInput:
+def _network(section: StreamSection, environ: Mapping[str, str]) -> Source:
+    from edge_agent.capture.network import NetworkSource  # noqa: PLC0415
+
+    return NetworkSource(
+        section.id,
+        rate_hz=section.rate_hz,
+        channels=section.channels,
+        open_input=lambda: _stream_input(section, environ),
+        stall_s=section.stall_s,
+    )
+
+
+def _stream_input(section: StreamSection, environ: Mapping[str, str]) -> "StreamInput":
+    from edge_agent.capture.ffmpeg_input import FfmpegInput, FfmpegSettings  # noqa: PLC0415
+    from edge_agent.capture.sample_format import SampleFormat  # noqa: PLC0415
+    from edge_agent.capture.stream_input import TcpInput  # noqa: PLC0415
+    from edge_agent.capture.stream_url import StreamUrl  # noqa: PLC0415
+
     url = StreamUrl.parse(section.url)
     if url.scheme == "tcp":
         return TcpInput(url, SampleFormat(section.format))
@@ -100,6 +111,10 @@ def _stream_input(section: StreamSection, environ: Mapping[str, str]) -> StreamI
 
 
 def _replay(section: ReplaySection) -> Source:
+    from edge_agent.capture.files import expand  # noqa: PLC0415
+    from edge_agent.capture.paced import PacedSource  # noqa: PLC0415
+    from edge_agent.capture.replay import StreamSource  # noqa: PLC0415
+
     stream = StreamSource(
         expand(section.paths), channels="all", block_samples=section.rate_hz // 10, source_id=section.id
     )
@@ -113,6 +128,9 @@ def _replay(section: ReplaySection) -> Source:
 
 
 def _simulated(section: SimulatedSection, settings: AgentSettings) -> Source:
+    from edge_agent.capture.simulated import SimulatedSource  # noqa: PLC0415
+    from edge_agent.simulate import SimulationError  # noqa: PLC0415
+
     heard = {channel.index: channel.machine for channel in section.channel}
     speed = section.speed
     try:
@@ -130,7 +148,10 @@ def _simulated(section: SimulatedSection, settings: AgentSettings) -> Source:
         raise SourceError(f"source {section.id!r}: {error}") from error
 
 
-def _simulated_channel(section: SimulatedSection, settings: AgentSettings, machine_id: str) -> SimulatedChannel:
+def _simulated_channel(section: SimulatedSection, settings: AgentSettings, machine_id: str) -> "SimulatedChannel":
+    from edge_agent.capture.simulated import ScheduledFault, SimulatedChannel  # noqa: PLC0415
+    from edge_agent.simulate import MachineType, fault_kind, random_spec  # noqa: PLC0415
+
     known = {machine.id: machine.type for machine in settings.machine}
     kind = known.get(machine_id, _ANY_TYPE)
     kind = section.machine_type if kind == _ANY_TYPE else kind

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE_S = 60.0
-_POLL_S = 0.005
+_POLL_S = 0.02
 
 
 class AgentDidNotStartError(Exception):

@@ -6,7 +6,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from edge_agent.clips.errors import ClipError
@@ -18,10 +17,13 @@ BANDS = 128
 def flac_bytes(samples: NDArray[np.int16]) -> bytes:
     """A FLAC file of mono samples `[n]` at 16 kHz, 16 bits: lossless.
 
+    >>> import soundfile
     >>> found = flac_bytes(np.array([1, -2, 3], np.int16))
     >>> soundfile.read(io.BytesIO(found), dtype="int16")[0].tolist()
     [1, -2, 3]
     """
+    import soundfile  # noqa: PLC0415  libsndfile, once there is a clip
+
     file = io.BytesIO()
     soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     return file.getvalue()
@@ -33,6 +35,8 @@ def read_flac(path: Path) -> NDArray[np.int16]:
     Raises:
         ClipError: It is no such file.
     """
+    import soundfile  # noqa: PLC0415  as above
+
     try:
         with soundfile.SoundFile(path) as file:
             if (file.format, file.samplerate, file.channels) != ("FLAC", SAMPLE_RATE_HZ, 1):

@@ -20,7 +20,7 @@ Span = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Origin(_Strict):

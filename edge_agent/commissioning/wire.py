@@ -27,7 +27,7 @@ _ARRAYS = ("log_mel_db", "embeddings", "logits")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Request(_Strict):
@@ -90,7 +90,8 @@ class _WindowText(_Strict):
 
 
 _TEXT: TypeAdapter[Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText] = TypeAdapter(
-    Annotated[Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText, Field(discriminator="kind")]
+    Annotated[Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText, Field(discriminator="kind")],
+    config=ConfigDict(defer_build=True),
 )
 
 

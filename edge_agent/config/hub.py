@@ -106,9 +106,11 @@ class HubSection(Section):
     labels: Literal["both", "up", "off"] = Field(
         default="both", description="Labels that people give: both ways, only up, or not after a clip was sent."
     )
-    tls: HubTlsSection = Field(default=HubTlsSection(), description="Encryption of the connection to the hub.")
-    schedule: HubScheduleSection = Field(default=HubScheduleSection(), description="When clips may go up.")
-    journal: HubJournalSection = Field(default=HubJournalSection(), description="Events kept until the hub has them.")
+    tls: HubTlsSection = Field(default=HubTlsSection.defaults(), description="Encryption of the connection to the hub.")
+    schedule: HubScheduleSection = Field(default=HubScheduleSection.defaults(), description="When clips may go up.")
+    journal: HubJournalSection = Field(
+        default=HubJournalSection.defaults(), description="Events kept until the hub has them."
+    )
 
     @model_validator(mode="after")
     def _encrypted_beyond_this_machine(self) -> Self:

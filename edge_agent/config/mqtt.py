@@ -91,13 +91,15 @@ class MqttSection(Section):
     result_expiry_s: int = Field(
         default=3600, ge=1, le=4_294_967_295, description="The broker forgets undelivered results after this time."
     )
-    tls: TlsSection = Field(default=TlsSection(), description="Encryption of the connection to the broker.")
-    outbox: OutboxSection = Field(default=OutboxSection(), description="Events that wait on disk for the broker.")
+    tls: TlsSection = Field(default=TlsSection.defaults(), description="Encryption of the connection to the broker.")
+    outbox: OutboxSection = Field(
+        default=OutboxSection.defaults(), description="Events that wait on disk for the broker."
+    )
     commands: CommandsSection = Field(
-        default=CommandsSection(), description="What may be asked of the gateway over the broker."
+        default=CommandsSection.defaults(), description="What may be asked of the gateway over the broker."
     )
     home_assistant: HomeAssistantSection = Field(
-        default=HomeAssistantSection(), description="Devices that Home Assistant finds by itself."
+        default=HomeAssistantSection.defaults(), description="Devices that Home Assistant finds by itself."
     )
 
     @model_validator(mode="after")

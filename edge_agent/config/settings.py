@@ -25,20 +25,29 @@ class AgentSettings(Settings):
 
     env_prefix = "EDGE_AGENT__"
 
-    agent: AgentSection = Field(default=AgentSection(), description="Who this agent is and where it keeps its state.")
-    window: WindowSection = Field(default=WindowSection(), description="The stretch of sound one result speaks of.")
-    model: ModelSection = Field(default=ModelSection(), description="The bundle that listens.")
-    detection: DetectionSection = Field(default=DetectionSection(), description="When windows become an alarm.")
-    alarms: AlarmsSection = Field(default=AlarmsSection(), description="How alarms behave once they are raised.")
+    agent: AgentSection = Field(
+        default=AgentSection.defaults(), description="Who this agent is and where it keeps its state."
+    )
+    window: WindowSection = Field(
+        default=WindowSection.defaults(), description="The stretch of sound one result speaks of."
+    )
+    model: ModelSection = Field(default=ModelSection.defaults(), description="The bundle that listens.")
+    detection: DetectionSection = Field(
+        default=DetectionSection.defaults(), description="When windows become an alarm."
+    )
+    alarms: AlarmsSection = Field(
+        default=AlarmsSection.defaults(), description="How alarms behave once they are raised."
+    )
     clips: ClipsSection = Field(
-        default=ClipsSection(), description="Which sound is kept on this gateway, and how much of it."
+        default=ClipsSection.defaults(), description="Which sound is kept on this gateway, and how much of it."
     )
-    mqtt: MqttSection = Field(default=MqttSection(), description="The broker that events go to.")
+    mqtt: MqttSection = Field(default=MqttSection.defaults(), description="The broker that events go to.")
     hub: HubSection = Field(
-        default=HubSection(), description="The centre that clips and events go up to, and bundles come down from."
+        default=HubSection.defaults(),
+        description="The centre that clips and events go up to, and bundles come down from.",
     )
-    http: HttpSection = Field(default=HttpSection(), description="Metrics, health and the gateway's page.")
-    log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
+    http: HttpSection = Field(default=HttpSection.defaults(), description="Metrics, health and the gateway's page.")
+    log: LogSection = Field(default=LogSection.defaults(), description="What is written to standard error.")
     machine: tuple[MachineSection, ...] = Field(
         default=(), strict=False, max_length=256, description="The machines that are watched."
     )

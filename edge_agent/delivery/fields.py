@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class WireModel(BaseModel):
     """Base of all that goes on the wire: frozen, strictly typed, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(defer_build=True, frozen=True, strict=True, extra="forbid", ser_json_inf_nan="null")
 
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

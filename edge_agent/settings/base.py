@@ -1,7 +1,7 @@
 """What every section of the settings shares: strictness, identifiers, the error of a cross-check."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +20,18 @@ Location = tuple[str | int, ...]
 class Section(BaseModel):
     """A table of the settings: frozen, typed strictly, and without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    @classmethod
+    def defaults(cls) -> Self:
+        """What it says where nobody says anything.
+
+        Made without its checks, which pydantic leaves out for defaults as well. They would be built for nothing: what
+        comes from a file is checked by those of all settings, which hold these once more.
+        """
+        return cast(Self, cls.model_construct())
 
 
 class Settings(Section):

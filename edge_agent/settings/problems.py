@@ -1,6 +1,5 @@
 """What is wrong with a configuration: one line each, with the place, the value and the mend."""
 
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,8 +65,8 @@ def dotted(location: Location) -> str:
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return "unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(names)}")
+    near = _nearest(name, names, cutoff=0.5)
+    return "unknown key; " + (f"did you mean {near!r}?" if near else f"known here: {', '.join(names)}")
 
 
 def explain(error: ErrorDetails, root: type[BaseModel]) -> list[tuple[Location, str]]:
@@ -89,8 +88,8 @@ def explain(error: ErrorDetails, root: type[BaseModel]) -> list[tuple[Location, 
         choices = str(context.get("expected_tags") or context.get("expected"))
         if kind == "union_tag_invalid":
             location, value = (*location, "kind"), repr(context["tag"])
-        near = difflib.get_close_matches(value.strip("'"), [part.strip("' ") for part in choices.split(",")], n=1)
-        message = f"must be one of {choices}, not {value}" + (f"; did you mean {near[0]!r}?" if near else "")
+        near = _nearest(value.strip("'"), [part.strip("' ") for part in choices.split(",")], cutoff=0.6)
+        message = f"must be one of {choices}, not {value}" + (f"; did you mean {near!r}?" if near else "")
     elif kind in _TYPES:
         message = f"must be {_TYPES[kind]}, not {value}"
     elif kind in _BOUNDS:
@@ -105,6 +104,12 @@ def explain(error: ErrorDetails, root: type[BaseModel]) -> list[tuple[Location, 
     else:
         message = f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {value}"
     return [(location, message)]
+
+
+def _nearest(name: str, names: list[str], *, cutoff: float) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415  only once something is wrong
+
+    return next(iter(get_close_matches(name, names, n=1, cutoff=cutoff)), None)
 
 
 def _strip_kinds(location: Location, node: Node) -> tuple[Location, Table | None]:

@@ -22,4 +22,4 @@ class AccountsSection(Section):
     gateway_per_minute: int = Field(
         default=60_000, ge=10, le=1_000_000, description="Most requests per minute of one gateway."
     )
-    oidc: OidcSection = Field(default=OidcSection(), description="Login by an identity provider.")
+    oidc: OidcSection = Field(default=OidcSection.defaults(), description="Login by an identity provider.")

@@ -65,7 +65,9 @@ class BrokerSection(Section):
     password_file: SecretFile | None = Field(
         default=None, description="File with the password.", examples=["mqtt_password"]
     )
-    tls: BrokerTlsSection = Field(default=BrokerTlsSection(), description="Encryption of the connection to the broker.")
+    tls: BrokerTlsSection = Field(
+        default=BrokerTlsSection.defaults(), description="Encryption of the connection to the broker."
+    )
 
     @model_validator(mode="after")
     def _password_has_a_user(self) -> Self:

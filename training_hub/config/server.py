@@ -47,7 +47,7 @@ class ServerSection(Section):
         examples=["X-Client-Cert"],
     )
     max_body_mib: int = Field(default=256, ge=16, le=4096, description="Largest body of any request, in MiB.")
-    tls: ServerTlsSection = Field(default=ServerTlsSection(), description="Encryption by the hub itself.")
+    tls: ServerTlsSection = Field(default=ServerTlsSection.defaults(), description="Encryption by the hub itself.")
 
     @model_validator(mode="after")
     def _not_in_the_clear(self) -> Self:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_agent.detection.whole_file import write_whole
-from edge_agent.inference.archive import unpack_bundle
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import (
@@ -95,6 +94,8 @@ class Shelf:
         """
         fresh = self.incoming / "bundle"
         try:
+            from edge_agent.inference.archive import unpack_bundle  # noqa: PLC0415  tarfile, where one came from a hub
+
             with self._disk("unpacked"), archive.open("rb") as file:
                 shutil.rmtree(fresh, ignore_errors=True)
                 unpack_bundle(file, fresh, name=archive.name)
