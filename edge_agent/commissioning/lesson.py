@@ -1,15 +1,17 @@
-"""What a machine is to be learnt with: bundle, type, budget."""
+"""What a machine is to be learnt with: bundle, type, budget.
+
+A running agent holds this ready for its page; what learns is imported as somebody begins to.
+"""
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from edge_agent.agent.offline import OfflineAnalyser
-from edge_agent.detection.addition import Addition, add_normals
-from edge_agent.detection.amid import Hear
 from edge_agent.detection.budget import AlarmBudget
-from edge_agent.detection.commission import Learnt, learn
 from edge_agent.detection.features import Recording
 from edge_agent.detection.normals import Normals
 from edge_agent.detection.prior import TypePrior
@@ -17,6 +19,11 @@ from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import feature_source, type_prior
+
+if TYPE_CHECKING:
+    from edge_agent.detection.addition import Addition
+    from edge_agent.detection.amid import Hear
+    from edge_agent.detection.commission import Learnt
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,14 @@ class Lesson:
     @cached_property
     def hear(self) -> Hear:
         """Makes features of log-mel frames with the bundle's encoder."""
+        from edge_agent.agent.offline import OfflineAnalyser  # noqa: PLC0415  see the module's docstring
+
         return OfflineAnalyser(self.bundle, WindowShape()).features
 
     def learn(self, recordings: Sequence[Recording]) -> Learnt:
         """Commission; raises `CommissioningError` where the recordings cannot teach what is normal."""
+        from edge_agent.detection.commission import learn  # noqa: PLC0415
+
         return learn(
             self.machine_id,
             self.machine_type,
@@ -65,6 +76,8 @@ class Lesson:
 
     def add(self, profile: Profile, kept: Sequence[Normals], recordings: Sequence[Recording]) -> Addition:
         """What adding recordings to a profile would change; see `add_normals`."""
+        from edge_agent.detection.addition import add_normals  # noqa: PLC0415
+
         return add_normals(
             profile,
             kept,

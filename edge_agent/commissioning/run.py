@@ -1,17 +1,22 @@
 """One commissioning of one machine, step by step. Pure: what is heard is handed in, nothing is printed or written."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus
 from edge_agent.delivery.fields import rfc3339
-from edge_agent.detection.commission import Learnt
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.features import Recording
 from edge_agent.detection.input_health import CLIPPED_FRACTION, DC_STEP, dead_input
 from edge_agent.detection.profile import Profile
+
+if TYPE_CHECKING:
+    from edge_agent.detection.commission import Learnt
 
 PROVISIONAL_S = 60.0
 STRETCH_S = 30.0
