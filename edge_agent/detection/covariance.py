@@ -1,5 +1,7 @@
 """Covariances from few samples: shrinkage, blending with a prior, scatter caused by noise."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

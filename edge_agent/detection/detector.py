@@ -1,5 +1,7 @@
 """What every detector can do, and the list of all of them."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ class TrainingSet:
         if set(np.unique(self.states)) != set(range(int(self.states.max()) + 1)):
             raise DetectionError("operating states must be numbered from 0 without a hole")
 
-    def subset(self, keep: NDArray[np.bool_]) -> "TrainingSet":
+    def subset(self, keep: NDArray[np.bool_]) -> TrainingSet:
         """The windows where `keep` holds; states that lost all their windows are numbered anew."""
         _, states = np.unique(self.states[keep], return_inverse=True)
         windows = tuple(window for window, kept in zip(self.windows, keep, strict=True) if kept)

@@ -1,5 +1,7 @@
 """D3: neighbours among the encoder's embeddings of normal patches."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 

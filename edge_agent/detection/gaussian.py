@@ -1,5 +1,7 @@
 """Mahalanobis distance of a statistic from a machine's own centre."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self

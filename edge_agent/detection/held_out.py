@@ -1,5 +1,7 @@
 """Scores of normal windows by detectors that were not fitted on them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

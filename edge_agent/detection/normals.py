@@ -214,7 +214,7 @@ def _array(arrays: dict[str, NDArray[Any]], key: str, kind: str, shape: tuple[in
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _LevelMetadata(_Strict):

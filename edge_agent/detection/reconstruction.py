@@ -1,5 +1,7 @@
 """The error of a model that rebuilds its input: what an autoencoder brought from elsewhere says of a machine."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
