@@ -42,4 +42,3 @@ class HubSettings(Settings):
         default=(), strict=False, max_length=16, description="Brokers that the hub hears gateways' events by."
     )
     log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
-
