@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 from training_hub.catalogue.database import Database
 
 _Result = TypeVar("_Result")
+_Write = tuple[Callable[[Session], Any], Future[Any]]
 _MOST = 64
 
 
 class GroupCommit:
-    """Runs writes of several threads in one transaction, each in a savepoint of its own; any thread.
+    """Runs writes of several threads in one transaction; any thread.
 
-    A write returns once the transaction is committed. On PostgreSQL each has a transaction of its own, whose commits
-    the server groups itself.
+    A write returns once the transaction is committed. Where one of them fails, all are done again, each in a savepoint
+    of its own. On PostgreSQL each has a transaction of its own, whose commits the server groups itself.
 
     Args:
         database: The catalogue.
@@ -26,14 +27,15 @@ class GroupCommit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[tuple[Callable[[Session], Any], Future[Any]]] = deque()
+        self._waiting: deque[_Write] = deque()
         self._lead = threading.Lock()
 
     def run(self, write: Callable[[Session], _Result]) -> _Result:
         """Do a write; what it raises is raised here, and undoes it alone.
 
         Args:
-            write: Is called with the session, once, perhaps by another thread; it does not commit.
+            write: Is called with the session, perhaps by another thread, and again where what it wrote was undone; it
+                does not commit.
         """
         if not self._database.is_sqlite:
             with self._database.transaction() as session:
@@ -50,7 +52,25 @@ class GroupCommit:
         batch = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
         if len(batch) == 1:  # needs no savepoint: what it raises undoes the transaction, which is its own
             self._commit_alone(*batch[0])
-            return
+        elif not self._commit_together(batch):
+            self._commit_each(batch)
+
+    def _commit_together(self, batch: Sequence[_Write]) -> bool:
+        """Whether it went well; else nothing was done."""
+        try:
+            with self._database.transaction() as session:
+                values = [write(session) for write, _ in batch]
+        except Exception:  # whose it is shows when each is done for itself
+            return False
+        except BaseException as error:
+            for _, result in batch:
+                result.set_exception(error)
+            raise
+        for (_, result), value in zip(batch, values, strict=True):
+            result.set_result(value)
+        return True
+
+    def _commit_each(self, batch: Sequence[_Write]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._database.transaction() as session:

@@ -78,6 +78,35 @@ def test_those_that_wait_share_a_commit(hub: Hub) -> None:
     assert len(_names(hub)) == 20
 
 
+def test_one_that_fails_among_others_undoes_itself_alone(hub: Hub) -> None:
+    group = GroupCommit(hub.parts.database)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(session: Session) -> None:
+        inside.set()
+        go_on.wait(30)
+
+    def half(session: Session) -> None:
+        _add("half")(session)
+        raise ValueError("half done")
+
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(group.run, slow)
+        assert inside.wait(30)
+        good = [pool.submit(group.run, _add(f"user_{number}")) for number in range(4)]
+        bad = pool.submit(group.run, half)
+        more = [pool.submit(group.run, _add(f"user_{number}")) for number in range(4, 8)]
+        if hub.backend == "sqlite":
+            while len(group._waiting) < 9:
+                pass
+        go_on.set()
+        assert first.result() is None
+        assert [done.result() for done in good + more] == [f"user_{number}" for number in range(8)]
+        with pytest.raises(ValueError, match="half done"):
+            bad.result()
+    assert _names(hub) == {f"user_{number}" for number in range(8)}
+
+
 def test_a_commit_that_fails_fails_all_of_it(hub: Hub) -> None:
     group = GroupCommit(hub.parts.database)
 
