@@ -1,7 +1,7 @@
 """What every section of the settings shares: strictness, identifiers, the error of a cross-check."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Self, cast
+from typing import Annotated, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,17 +32,6 @@ class Section(BaseModel):
         comes from a file is checked by those of all settings, which hold these once more.
         """
         return cast(Self, cls.model_construct())
-
-
-class Settings(Section):
-    """All settings of one program. Built in code it reads nothing but its arguments.
-
-    `edge_agent.settings.load` brings in the file and the environment. Plain pydantic: the library that is made for this
-    would be imported, with all the places that it can read from, only to be told to read none of them.
-    """
-
-    env_prefix: ClassVar[str]
-    """Begins the name of every variable that is meant for the program."""
 
 
 class InconsistencyError(ValueError):

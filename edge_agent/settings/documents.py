@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
+from pydantic_settings import BaseSettings
 
-from edge_agent.settings.base import Settings
 from edge_agent.settings.secret import SecretFile
 from edge_agent.settings.tree import Items, Leaf, Node, Table, choices_of, node_of
 
@@ -97,7 +97,7 @@ def _tables(table: Table, path: str, variable: str, example_kind: str) -> Iterat
 
 
 def render_toml(
-    settings_cls: type[Settings], *, head: str, example_kind: str = "", optional: tuple[str, ...] = ()
+    settings_cls: type[BaseSettings], *, head: str, example_kind: str = "", optional: tuple[str, ...] = ()
 ) -> str:
     """The commented example file.
 
@@ -127,7 +127,7 @@ def render_toml(
     return "\n".join(out)
 
 
-def render_reference(settings_cls: type[Settings], *, title: str, example: str, example_kind: str = "") -> str:
+def render_reference(settings_cls: type[BaseSettings], *, title: str, example: str, example_kind: str = "") -> str:
     """The reference page, in Markdown.
 
     Args:
@@ -157,7 +157,7 @@ def render_reference(settings_cls: type[Settings], *, title: str, example: str, 
     return "\n".join(out)
 
 
-def render_schema(settings_cls: type[Settings]) -> str:
+def render_schema(settings_cls: type[BaseSettings]) -> str:
     """The JSON schema, for editors."""
     return json.dumps(settings_cls.model_json_schema(), indent=2) + "\n"
 
@@ -191,7 +191,7 @@ def write_or_compare(documents: Mapping[str, str], description: str, arguments: 
     return int(stale)
 
 
-def _all_tables(settings_cls: type[Settings], example_kind: str) -> Iterator[tuple[str, str, str, Table]]:
+def _all_tables(settings_cls: type[BaseSettings], example_kind: str) -> Iterator[tuple[str, str, str, Table]]:
     root = node_of(settings_cls)
     assert isinstance(root, Table)
-    return _tables(root, "", settings_cls.env_prefix, example_kind)
+    return _tables(root, "", settings_cls.model_config.get("env_prefix") or "", example_kind)

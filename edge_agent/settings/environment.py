@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from edge_agent.settings.base import Location, Settings
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from edge_agent.settings.base import Location
 from edge_agent.settings.problems import Problem, dotted, unknown_key
 from edge_agent.settings.tree import Items, Leaf, Node, node_of
-
-DELIMITER = "__"
-"""Between the parts of a variable's name."""
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-class EnvironmentSource:
+class EnvironmentSource(PydanticBaseSettingsSource):
     """Lays the variables of `environ` over the data of a file.
 
     Attributes:
@@ -28,19 +28,25 @@ class EnvironmentSource:
         problems: Variables that name no key, or whose text cannot be read.
     """
 
-    def __init__(self, settings_cls: type[Settings], environ: Mapping[str, str], below: dict[str, Any]) -> None:
-        self.settings_cls = settings_cls
-        self.prefix = settings_cls.env_prefix
+    def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str], below: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self.prefix = self.config.get("env_prefix") or ""
+        self.delimiter = self.config.get("env_nested_delimiter") or "__"
         self.environ = {name: text for name, text in environ.items() if name.startswith(self.prefix)}
         self.below = below
         self.origins: dict[Location, str] = {}
         self.problems: list[Problem] = []
 
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The variable of one section as a whole, if there is one."""
+        text = self.environ.get(self.prefix + field_name.upper())
+        return text, field_name, self.field_is_complex(field)
+
     def __call__(self) -> dict[str, Any]:
         """The data of the file with the environment laid over it; the file's own data stay as they are."""
         data = deepcopy(self.below)
         # the shorter name first: a whole list, then what changes one item of it
-        for name in sorted(self.environ, key=lambda name: (name.count(DELIMITER), _numbered(name))):
+        for name in sorted(self.environ, key=lambda name: (name.count(self.delimiter), _numbered(name))):
             try:
                 self._lay(data, name)
             except ValueError as error:
@@ -51,7 +57,7 @@ class EnvironmentSource:
     def _lay(self, data: dict[str, Any], name: str) -> None:
         node: Node = node_of(self.settings_cls)
         holder: Any = data
-        parts = name.removeprefix(self.prefix).lower().split(DELIMITER)
+        parts = name.removeprefix(self.prefix).lower().split(self.delimiter.lower())
         place: Location = ()
         steps: list[tuple[str | int, Node]] = []
         for part in parts:
@@ -77,7 +83,7 @@ class EnvironmentSource:
 
 def _numbered(name: str) -> list[tuple[int, str]]:
     """Sorts item 10 after item 9."""
-    return [(int(part), "") if part.isdecimal() and len(part) < 9 else (-1, part) for part in name.split(DELIMITER)]
+    return [(int(part), "") if part.isdecimal() and len(part) < 9 else (-1, part) for part in name.split("__")]
 
 
 def _step(node: Node, part: str, place: Location) -> tuple[str | int, Node]:

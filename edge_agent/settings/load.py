@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
-from edge_agent.settings.base import Location, Settings
+from edge_agent.settings.base import Location
 from edge_agent.settings.environment import EnvironmentSource
 from edge_agent.settings.positions import key_lines
-from edge_agent.settings.problems import ConfigError, Problem, dotted, explain
+from edge_agent.settings.problems import ConfigError, Problem, dotted, explain, unknown_key
 
 MAX_FILE_BYTES = 1024 * 1024
 
-_Settings = TypeVar("_Settings", bound=Settings)
+_Settings = TypeVar("_Settings", bound=BaseSettings)
 
 
 def load(settings_cls: type[_Settings], path: Path | None, environ: Mapping[str, str]) -> _Settings:
@@ -47,8 +48,12 @@ def load(settings_cls: type[_Settings], path: Path | None, environ: Mapping[str,
                         return Problem(variable, None, dotted(location), message)
         return Problem(file, None, dotted(location), message)
 
+    # taken out here, because BaseSettings would read some of its own options from keys such as _env_file
+    for key in [key for key in data if key not in settings_cls.model_fields]:
+        problems.append(problem((key,), unknown_key(key, settings_cls.model_fields)))
+        del data[key]
     try:
-        settings = settings_cls.model_validate(data)
+        settings = settings_cls(**data)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems += [problem(*item) for detail in found for item in explain(detail, settings_cls)]

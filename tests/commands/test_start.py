@@ -22,8 +22,8 @@ NOT_ASKED_FOR = {
     "edge_agent.detection.commission", "edge_agent.agent.offline", "edge_agent.commands.profile_page",
     # what explains a mistake in the configuration
     "difflib",
-    # what a library could read from places that the agent does not read
-    "pydantic_settings", "dotenv", "jinja2", "websockets", "httptools", "uvloop", "rich",
+    # what a library could do for others
+    "jinja2", "websockets", "httptools", "uvloop", "rich",
 }  # fmt: skip
 
 RUN = """

@@ -17,7 +17,7 @@ SIM = '[[source]]\nid = "s"\nkind = "simulated"\n'
 MISTAKES = {
     "unknown key": ("[mqtt]\nprot = 1\n", "a.toml:2: mqtt.prot: unknown key; did you mean 'port'?"),
     "unknown section": ("[mqqt]\n", "a.toml:1: mqqt: unknown key; did you mean 'mqtt'?"),
-    "leading underscore": ("_env_file = 'x'\n", "a.toml:1: _env_file: unknown key; known here: agent, window,"
+    "option of pydantic-settings": ("_env_file = 'x'\n", "a.toml:1: _env_file: unknown key; known here: agent, window,"
         " model, detection, alarms, clips, mqtt, hub, http, log, machine, source"),
     "above bound": ("[mqtt]\nport = 70000\n", "a.toml:2: mqtt.port: must be at most 65535, not 70000"),
     "below bound, dotted key": ("# x\nmqtt.port = 0", "a.toml:2: mqtt.port: must be at least 1, not 0"),
