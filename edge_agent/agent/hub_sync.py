@@ -1,6 +1,5 @@
 """Puts the sync together from the settings: for the agent, which has a thread for it, and for `edge-agent sync`."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -241,7 +240,7 @@ def make_exporter(settings: AgentSettings, state_dir: Path, sync: HubSync, journ
         store=sync.store,
         ready=sync.ready,
         journal=journal,
-        new_id=UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom),
+        new_id=UlidFactory.of_this_computer(),
         now_ns=time.time_ns,
     )
 

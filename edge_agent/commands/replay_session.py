@@ -1,7 +1,6 @@
 """One process's replay: what is loaded once, and recordings through it."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -133,7 +132,7 @@ class _JsonPrinter:
     def __init__(self) -> None:
         section = AgentSection()
         self._source = f"/{section.site}/{section.gateway}"
-        self._ulids = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+        self._ulids = UlidFactory.of_this_computer()
 
     def show(self, data: ResultData, out: TextIO) -> None:
         event = make_event(

@@ -7,30 +7,18 @@ from pydantic import Field, model_validator
 
 from edge_agent.settings.base import FilePath, InconsistencyError, Section
 from edge_agent.settings.secret import SecretFile
+from edge_agent.settings.tls import CertificateSection, own_certificate, own_key, trusted_file
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
-class HubTlsSection(Section):
+class HubTlsSection(CertificateSection):
     """Encryption of the connection to the hub."""
 
-    ca_file: FilePath | None = Field(
-        default=None, description="Certificates to trust. Unset: the system's.", examples=["/etc/edge-agent/hub_ca.pem"]
-    )
-    cert_file: FilePath | None = Field(
-        default=None, description="The gateway's own certificate.", examples=["/etc/edge-agent/client.pem"]
-    )
-    key_file: FilePath | None = Field(
-        default=None, description="Key of cert_file, without a passphrase.", examples=["/etc/edge-agent/client.key"]
-    )
-
-    @model_validator(mode="after")
-    def _certificate_and_key_belong_together(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
-            raise InconsistencyError(((present,), f"needs {absent} beside it"))
-        return self
+    ca_file: FilePath | None = trusted_file("/etc/edge-agent/hub_ca.pem")
+    cert_file: FilePath | None = own_certificate("The gateway's", "/etc/edge-agent/client.pem")
+    key_file: FilePath | None = own_key("/etc/edge-agent/client.key")
 
 
 class HubScheduleSection(Section):

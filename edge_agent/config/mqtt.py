@@ -8,33 +8,18 @@ from edge_agent.config.commands import CommandsSection
 from edge_agent.config.home_assistant import HomeAssistantSection
 from edge_agent.settings.base import FilePath, InconsistencyError, Section
 from edge_agent.settings.secret import SecretFile
+from edge_agent.settings.tls import SwitchedTlsSection, own_certificate, own_key, trusted_file
 
 MIB = 1024 * 1024
 
 
-class TlsSection(Section):
+class TlsSection(SwitchedTlsSection):
     """Encryption of the connection to the broker."""
 
     enabled: bool = Field(default=False, description="Encrypt, and check the broker's certificate.")
-    ca_file: FilePath | None = Field(
-        default=None, description="Certificates to trust. Unset: the system's.", examples=["/etc/edge-agent/ca.pem"]
-    )
-    cert_file: FilePath | None = Field(
-        default=None, description="The agent's own certificate.", examples=["/etc/edge-agent/client.pem"]
-    )
-    key_file: FilePath | None = Field(
-        default=None, description="Key of cert_file, without a passphrase.", examples=["/etc/edge-agent/client.key"]
-    )
-
-    @model_validator(mode="after")
-    def _certificate_and_key_belong_together(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
-            raise InconsistencyError(((present,), f"needs {absent} beside it"))
-        given = next((name for name in ("ca_file", "cert_file") if getattr(self, name) is not None), None)
-        if given and not self.enabled:
-            raise InconsistencyError(((given,), "has no effect while tls.enabled is false; set it to true"))
-        return self
+    ca_file: FilePath | None = trusted_file("/etc/edge-agent/ca.pem")
+    cert_file: FilePath | None = own_certificate("The agent's", "/etc/edge-agent/client.pem")
+    key_file: FilePath | None = own_key("/etc/edge-agent/client.key")
 
 
 class OutboxSection(Section):

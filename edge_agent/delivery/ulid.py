@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -46,6 +48,11 @@ class UlidFactory:
         self._randomness = randomness
         self._lock = threading.Lock()
         self._last = -1
+
+    @classmethod
+    def of_this_computer(cls) -> UlidFactory:
+        """By this computer's clock and randomness."""
+        return cls(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
 
     def __call__(self) -> str:
         """The next id."""

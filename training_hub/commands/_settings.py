@@ -4,10 +4,12 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from training_hub.config.settings import HubSettings
+
+Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 CONFIG_VARIABLE = "TRAINING_HUB_CONFIG"
 
@@ -23,6 +25,15 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the hub's TOML file (default: ${CONFIG_VARIABLE}; none: defaults and environment)",
     )
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="in place of server.state_dir")
+
+
+def add_action(actions: Actions, name: str, text: str, *arguments: tuple[str, str]) -> argparse.ArgumentParser:
+    """Declare an action of a command, with its arguments (name and help) and those of the settings."""
+    parser = actions.add_parser(name, help=text, description=text)
+    for argument, help_ in arguments:
+        parser.add_argument(argument, metavar=argument.upper(), help=help_)
+    add_settings_arguments(parser)
+    return parser
 
 
 def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> "HubSettings":

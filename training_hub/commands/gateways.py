@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training_hub.commands._settings import add_settings_arguments
+from training_hub.commands._settings import Actions, add_action, add_settings_arguments
 
 NAME = "gateways"
 HELP = "edge computers that may send: add, list, disable, enable, new-key, set-certificate, set-export-key, set-ring"
@@ -70,14 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=text)
-    parser.add_argument("site", metavar="SITE", help="the plant's id, as the gateway's settings have it")
-    parser.add_argument("name", metavar="NAME", help="the gateway's id")
-    add_settings_arguments(parser)
-    return parser
+def _action(actions: Actions, name: str, text: str) -> argparse.ArgumentParser:
+    return add_action(
+        actions, name, text, ("site", "the plant's id, as the gateway's settings have it"), ("name", "the gateway's id")
+    )
 
 
 def _key_file(parser: argparse.ArgumentParser) -> None:

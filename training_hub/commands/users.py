@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training_hub.commands._settings import add_settings_arguments
+from training_hub.commands._settings import Actions, add_action, add_settings_arguments
 
 NAME = "users"
 HELP = "people's accounts: add, list, disable, enable, set-role, set-password"
@@ -53,13 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=text, description=text)
-    parser.add_argument("name", metavar="NAME", help="of the account")
-    add_settings_arguments(parser)
-    return parser
+def _action(actions: Actions, name: str, text: str) -> argparse.ArgumentParser:
+    return add_action(actions, name, text, ("name", "of the account"))
 
 
 def _password_file(parser: argparse.ArgumentParser) -> None:

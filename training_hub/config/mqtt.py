@@ -6,31 +6,16 @@ from pydantic import Field, model_validator
 
 from edge_agent.settings.base import FilePath, InconsistencyError, Section
 from edge_agent.settings.secret import SecretFile
+from edge_agent.settings.tls import SwitchedTlsSection, own_certificate, own_key, trusted_file
 
 
-class BrokerTlsSection(Section):
+class BrokerTlsSection(SwitchedTlsSection):
     """Encryption of the connection to the broker."""
 
     enabled: bool = Field(default=False, description="Encrypt, and check the broker's certificate.")
-    ca_file: FilePath | None = Field(
-        default=None, description="Certificates to trust. Unset: the system's.", examples=["/etc/training-hub/ca.pem"]
-    )
-    cert_file: FilePath | None = Field(
-        default=None, description="The hub's own certificate.", examples=["/etc/training-hub/client.pem"]
-    )
-    key_file: FilePath | None = Field(
-        default=None, description="Key of cert_file, without a passphrase.", examples=["/etc/training-hub/client.key"]
-    )
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
-            raise InconsistencyError(((present,), f"needs {absent} beside it"))
-        given = next((name for name in ("ca_file", "cert_file") if getattr(self, name) is not None), None)
-        if given and not self.enabled:
-            raise InconsistencyError(((given,), "has no effect while tls.enabled is false; set it to true"))
-        return self
+    ca_file: FilePath | None = trusted_file("/etc/training-hub/ca.pem")
+    cert_file: FilePath | None = own_certificate("The hub's", "/etc/training-hub/client.pem")
+    key_file: FilePath | None = own_key("/etc/training-hub/client.key")
 
 
 class BrokerSection(Section):

@@ -4,10 +4,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from edge_agent.settings.base import FilePath, InconsistencyError, Section
+from edge_agent.settings.base import FilePath, InconsistencyError
+from edge_agent.settings.tls import CertificateSection
 
 
-class ServerTlsSection(Section):
+class ServerTlsSection(CertificateSection):
     """Encryption by the hub itself, TLS 1.2 or newer."""
 
     cert_file: FilePath | None = Field(
@@ -25,10 +26,7 @@ class ServerTlsSection(Section):
     )
 
     @model_validator(mode="after")
-    def _certificate_and_key_belong_together(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            present, absent = ("cert_file", "key_file") if self.key_file is None else ("key_file", "cert_file")
-            raise InconsistencyError(((present,), f"needs {absent} beside it"))
+    def _authorities_need_a_certificate(self) -> Self:
         if self.client_ca_file is not None and self.cert_file is None:
             raise InconsistencyError((("client_ca_file",), "needs cert_file and key_file beside it"))
         return self

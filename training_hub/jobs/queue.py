@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
@@ -26,7 +24,7 @@ class HubQueue(ABC):
     """A `JobQueue` that workers can work off. What it carries are ids alone, and losing one costs a delay, no job."""
 
     def __init__(self) -> None:
-        self._ulids = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+        self._ulids = UlidFactory.of_this_computer()
 
     def enqueue(self, session: Session, kind: str, parameters: dict[str, object], *, by: str) -> str:
         """Write the job's row in the caller's transaction, and have a worker told once that is committed.

@@ -1,9 +1,7 @@
 """Recordings of a directory into the catalogue, as data to learn from, to judge by, or to keep apart."""
 
 import io
-import os
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ from edge_agent.settings.base import ID_PATTERN
 from edge_agent.signal.settings import SignalSettings
 from training_hub.catalogue.clip_filter import NORMAL
 from training_hub.catalogue.labelling import Deed
-from training_hub.catalogue.tables import Clip, Label, StoredObject
+from training_hub.catalogue.stored import store_object
+from training_hub.catalogue.tables import Clip, Label
 from training_hub.features.decode import LOG_MEL, decode_frames
 from training_hub.features.errors import FeatureError
 from training_hub.parts import HubParts
@@ -58,7 +57,7 @@ def import_data(
         deed: By whom and when.
         progress: Told how many were looked at.
     """
-    ids = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+    ids = UlidFactory.of_this_computer()
     added: Counter[str] = Counter()
     flawed: dict[str, str] = {}
     known, looked = 0, 0
@@ -112,10 +111,7 @@ def _add(
     machine = machine_for(session, SITE, clip.machine_id, clip.machine_type)
     if session.scalar(select(Clip.id).where(Clip.sha256 == sha256, Clip.machine_id == machine.id).limit(1)):
         return None
-    parts.objects.put(sha256, clip.content)
-    if session.get(StoredObject, sha256) is None:
-        session.add(StoredObject(sha256=sha256, size_bytes=len(clip.content), media_type=_MEDIA_TYPES[clip.kind]))
-        session.flush()
+    store_object(session, parts.objects, clip.content, _MEDIA_TYPES[clip.kind], sha256=sha256)
     anomalous = None if clip.is_background else clip.anomalous
     label = NORMAL if anomalous is False else (clip.label or ANOMALY_LABEL) if anomalous else None
     row = Clip(

@@ -1,18 +1,17 @@
 """A retraining's rows: the run as it goes, and at its end the bundle, its figures and its report, all or nothing."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from edge_agent.inference.archive import pack_bundle
 from edge_agent.inference.bundle import Bundle
 from edge_agent.inference.manifest import BundleRef
 from training_hub.catalogue.labelling import Deed
+from training_hub.catalogue.stored import store_object
 from training_hub.catalogue.tables import Bundle as BundleRow
-from training_hub.catalogue.tables import Performance, Run, RunPoint, StoredObject
+from training_hub.catalogue.tables import Performance, Run, RunPoint
 from training_hub.catalogue.types import utc_now
 from training_hub.parts import HubParts
 from training_hub.retrain.errors import RetrainError
@@ -20,8 +19,9 @@ from training_hub.retrain.gate import Gate, figures
 from training_hub.retrain.judging import Judged
 from training_hub.retrain.request import RetrainRequest
 from training_hub.retrain.splits import Division
+from training_hub.rollout.adding import ARCHIVE_TYPE
 
-_ARCHIVE_TYPE, _PAGE_TYPE = "application/x-tar", "text/html"
+_PAGE_TYPE = "text/html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def finish_run(parts: HubParts, run_id: str, outcome: Outcome, by: str) -> dict[
             name=ref.name,
             version=ref.version,
             sha256=ref.sha256,
-            object_sha256=_keep(session, parts, archive, _ARCHIVE_TYPE),
+            object_sha256=store_object(session, parts.objects, archive, ARCHIVE_TYPE),
             state="draft" if outcome.gate.passed else "refused",
             run_id=run_id,
             created_by=by,
@@ -127,7 +127,9 @@ def finish_run(parts: HubParts, run_id: str, outcome: Outcome, by: str) -> dict[
         run.gate = outcome.gate.model_dump(mode="json")
         run.metrics = dict(outcome.metrics)
         run.dataset = {"digest": outcome.division.digest, "seed": outcome.division.seed, **outcome.division.sides()}
-        run.report_sha256 = None if outcome.page is None else _keep(session, parts, outcome.page, _PAGE_TYPE)
+        run.report_sha256 = (
+            None if outcome.page is None else store_object(session, parts.objects, outcome.page, _PAGE_TYPE)
+        )
         run.finished_at = now
         for sha256, judged_all in ((outcome.base.sha256, outcome.before), (ref.sha256, outcome.after)):
             for judged in judged_all:
@@ -162,15 +164,6 @@ def performance_of(judged: Judged, bundle_sha256: str, machine_row: int, digest:
             "refused": judged.refused,
         },
     )
-
-
-def _keep(session: Session, parts: HubParts, content: bytes, media_type: str) -> str:
-    sha256 = hashlib.sha256(content).hexdigest()
-    parts.objects.put(sha256, content)
-    if session.get(StoredObject, sha256) is None:
-        session.add(StoredObject(sha256=sha256, size_bytes=len(content), media_type=media_type))
-        session.flush()
-    return sha256
 
 
 def _result(row: BundleRow, run: Run) -> dict[str, object]:

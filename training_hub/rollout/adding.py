@@ -1,6 +1,5 @@
 """A bundle that was made elsewhere comes into the catalogue, as a draft for an approver to look at."""
 
-import hashlib
 import tempfile
 from pathlib import Path
 
@@ -10,7 +9,8 @@ from sqlalchemy.orm import Session
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
 from training_hub.catalogue.labelling import Deed
-from training_hub.catalogue.tables import Bundle, StoredObject
+from training_hub.catalogue.stored import store_object
+from training_hub.catalogue.tables import Bundle
 from training_hub.rollout.candidates import open_archive
 from training_hub.rollout.errors import RolloutError, UntrustedError
 from training_hub.storage.objects import ObjectStore
@@ -55,17 +55,12 @@ def add_bundle(
         if found.sha256 != ref.sha256:
             raise RolloutError(f"there is another bundle {ref.name} {ref.version}; give yours another version")
         return found
-    digest = hashlib.sha256(archive).hexdigest()
-    objects.put(digest, archive)
-    if session.get(StoredObject, digest) is None:
-        session.add(StoredObject(sha256=digest, size_bytes=len(archive), media_type=ARCHIVE_TYPE))
-        session.flush()
     row = Bundle(
         id=bundle_id,
         name=ref.name,
         version=ref.version,
         sha256=ref.sha256,
-        object_sha256=digest,
+        object_sha256=store_object(session, objects, archive, ARCHIVE_TYPE),
         created_by=deed.actor,
         model_card=card,
     )

@@ -1,8 +1,6 @@
 """Sounds that people add: normal ones to training, faults to validation, others' recordings apart."""
 
 import hashlib
-import os
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.delivery.ulid import UlidFactory
 from training_hub.catalogue.clip_filter import NORMAL
 from training_hub.catalogue.labelling import Deed, dataset_for, is_anomalous
-from training_hub.catalogue.tables import Clip, Label, Machine, StoredObject
+from training_hub.catalogue.stored import add_once, store_object
+from training_hub.catalogue.tables import Clip, Label, Machine
 from training_hub.parts import HubParts
 from training_hub.sounds.cut import MIN_S, as_float, cut_clips
 from training_hub.sounds.decode import SAMPLE_RATE_HZ, FileFacts
@@ -98,7 +96,7 @@ class SoundAdder:
     def __init__(self, desk: SoundDesk) -> None:
         self._desk = desk
         self._parts: HubParts = desk.parts
-        self._ids = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+        self._ids = UlidFactory.of_this_computer()
 
     def add(self, upload: Upload, addition: Addition, deed: Deed) -> list[Added]:
         """Store a sound in clips of ten seconds.
@@ -143,7 +141,7 @@ class SoundAdder:
 
     def _store(self, session: Session, prepared: "_Prepared", bringing: "_Bringing") -> Added:
         upload, machine, addition, deed = bringing.upload, bringing.machine, bringing.addition, bringing.deed
-        store_object(session, self._parts, prepared.sha256, prepared.content)
+        store_object(session, self._parts.objects, prepared.content, _AUDIO_TYPE, sha256=prepared.sha256)
         known = session.scalar(
             select(Clip).where(Clip.sha256 == prepared.sha256, Clip.machine_id == machine.id).order_by(Clip.id).limit(1)
         )
@@ -214,20 +212,6 @@ class _Prepared:
     level_dbfs: float | None
 
 
-def store_object(session: Session, parts: HubParts, sha256: str, content: bytes) -> None:
-    """Store an object and its row; on PostgreSQL the row is locked, so that purging waits, or has ended before.
-
-    Raises:
-        StorageError: The store refused it.
-    """
-    locked = select(StoredObject).where(StoredObject.sha256 == sha256).with_for_update()
-    if session.scalar(locked) is None:
-        row = StoredObject(sha256=sha256, size_bytes=len(content), media_type=_AUDIO_TYPE)
-        if not _insert(session, row):
-            session.scalar(locked)
-    parts.objects.put(sha256, content)
-
-
 def machine_for(session: Session, site: str, name: str, type_: str) -> Machine:
     """The machine of that name, made where it is not there.
 
@@ -237,18 +221,8 @@ def machine_for(session: Session, site: str, name: str, type_: str) -> Machine:
     wanted = select(Machine).where(Machine.site == site, Machine.name == name)
     found = session.scalar(wanted)
     if found is None:
-        _insert(session, Machine(site=site, name=name, type=type_))
+        add_once(session, Machine(site=site, name=name, type=type_))
         found = session.scalars(wanted).one()
     if found.type != type_:
         raise SoundError(Refusal.CONFLICT, f"machine {site}/{name} is a {found.type}, not a {type_}; say so, or rename")
     return found
-
-
-def _insert(session: Session, row: StoredObject | Machine) -> bool:
-    """Insert a row that another may be inserting too; whether it is ours."""
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True

@@ -1,7 +1,5 @@
 """`/bundles`: the models that exist."""
 
-import os
-import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -68,7 +66,7 @@ async def add(request: Request, parts: Parts, person: Engineer, address: Address
 
 
 def _take(parts: HubParts, archive: bytes, person: Person, address: str) -> BundleView:
-    new_id = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+    new_id = UlidFactory.of_this_computer()
     with refused():
         ref, card = inspect_archive(archive, name="the archive")
         with parts.database.transaction() as session:

@@ -1,7 +1,5 @@
 """`/rollouts`: a bundle on its way to the gateways: begin, watch, go on, halt, take back."""
 
-import os
-import time
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -122,7 +120,7 @@ def list_rollouts(parts: Parts, _person: Viewer, limit: Annotated[int, Query(ge=
 @router.post("", status_code=201, summary="Begin a rollout")
 def begin(parts: Parts, person: Engineer, request: Request, body: RolloutRequest) -> RolloutDetail:
     """With the canary gateways."""
-    new_id = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+    new_id = UlidFactory.of_this_computer()
     with refused(), parts.database.transaction() as session:
         rollout = orders.begin(
             session,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -31,7 +29,7 @@ router = APIRouter(include_in_schema=False)
 STAGES = ("canary", "percentage", "all", "done")
 _MOST = 30
 Why = Annotated[str, Form(min_length=3, max_length=1000)]
-_new_id = UlidFactory(now_ms=lambda: time.time_ns() // 1_000_000, randomness=os.urandom)
+_new_id = UlidFactory.of_this_computer()
 
 
 @dataclass(frozen=True, slots=True)
