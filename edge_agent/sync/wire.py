@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from edge_agent.clips.sidecar import BundleName, Sidecar
 from edge_agent.delivery.fields import (
@@ -47,7 +47,13 @@ AUDIO_TYPE = "audio/flac"
 LOG_MEL_TYPE = "application/vnd.edge-agent.log-mel+npz"
 
 
-class ClipRecord(WireModel):
+class _Body(WireModel):
+    """What a gateway sends: built at once, for FastAPI looks into it while it reads the hub's routes."""
+
+    model_config = ConfigDict(defer_build=False)
+
+
+class ClipRecord(_Body):
     """What is known of a clip whose file the hub has.
 
     Attributes:
@@ -72,19 +78,19 @@ class ClipReceipt(WireModel):
     repeated: bool
 
 
-class Hashes(WireModel):
+class Hashes(_Body):
     """SHA-256 of clips' files."""
 
     sha256: Annotated[tuple[Sha256, ...], Field(max_length=MAX_EVENTS, strict=False)]
 
 
-class EventIds(WireModel):
+class EventIds(_Body):
     """Ids of events."""
 
     ids: Annotated[tuple[Ulid, ...], Field(max_length=MAX_EVENTS, strict=False)]
 
 
-class EventBatch(WireModel):
+class EventBatch(_Body):
     """Events as they went, or should have gone, to the broker: CloudEvents of `edge_agent.delivery.events`.
 
     The hub parses each on its own, so that a bad one does not keep the others back.
@@ -173,7 +179,7 @@ class MachineReport(WireModel):
     mean_percentile: Annotated[float, Field(ge=0, le=100)] | None = None
 
 
-class GatewayReport(WireModel):
+class GatewayReport(_Body):
     """Sent every minute or so: who it is, what it runs, how it fares.
 
     Attributes:
