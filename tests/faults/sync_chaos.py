@@ -114,13 +114,13 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
     events = gateway.publish(EVENTS)
     gateway.journal.close()
     gateway.store.close()
-    config = _config(gateway, line.port)
+    config = sync_config(gateway, line.port)
     early: set[str] = set()
     outages = 0
     try:
         for kill in range(kills):
             asked = hub.requests.total()
-            process = _start(config, directory)
+            process = start_sync(config, directory)
             wait_until(lambda asked=asked, hub=hub: hub.requests.total() > asked, 60.0, "a request")  # type: ignore[misc]
             time.sleep(choose.uniform(0.0, 1.5))
             if kill % 3 == 1:  # the hub goes away under it, and comes back with what it had
@@ -134,7 +134,7 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
             process.wait()
             early |= _synced(gateway) - hub.kept.records.keys()
         line.whole = True
-        process = _start(config, directory, watch=False)
+        process = start_sync(config, directory, watch=False)
         assert process.wait(120) == 0, (directory / "sync.log").read_text()[-2000:]
         store = ClipStore(gateway.store.root, StoreLimits())
         there = {row.id for row in store.rows()}
@@ -161,20 +161,22 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
         hub.close()
 
 
-def _config(gateway: Gateway, port: int) -> Path:
+def sync_config(gateway: Gateway, port: int, *, name: str = "agent", max_bytes_per_s: int = 300_000) -> Path:
+    """Settings of an agent with this state that sends to this port."""
     key = gateway.settings.hub.key_file
     assert key is not None
     body = (
         '[clips]\nspeech = "off"\nmin_free_bytes = 0\n'
-        f'[hub]\nenabled = true\nurl = "http://127.0.0.1:{port}"\nkey_file = "{key.path}"\nmax_bytes_per_s = 300000\n'
-        "backoff_max_s = 1.0\n[hub.journal]\nsettle_s = 0.0\n"
+        f'[hub]\nenabled = true\nurl = "http://127.0.0.1:{port}"\nkey_file = "{key.path}"\n'
+        f"max_bytes_per_s = {max_bytes_per_s}\nbackoff_max_s = 1.0\n[hub.journal]\nsettle_s = 0.0\n"
     )
     return write_config(
-        gateway.directory / "agent.toml", state_dir=gateway.state_dir, mqtt_port=None, http_port=1, body=body
+        gateway.directory / f"{name}.toml", state_dir=gateway.state_dir, mqtt_port=None, http_port=1, body=body
     )
 
 
-def _start(config: Path, directory: Path, *, watch: bool = True) -> subprocess.Popen[bytes]:
+def start_sync(config: Path, directory: Path, *, watch: bool = True) -> subprocess.Popen[bytes]:
+    """The sync as a process; its log goes to `sync.log` in the directory."""
     words = [sys.executable, "-m", "edge_agent", "sync", "--config", str(config), *(["--watch"] if watch else [])]
     with (directory / "sync.log").open("ab") as log:
         return subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
