@@ -4,12 +4,11 @@ import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -24,6 +23,9 @@ from training_hub.catalogue.audit import record
 from training_hub.catalogue.tables import User
 from training_hub.config.oidc import OidcSection
 from training_hub.config.server import is_loopback
+
+if TYPE_CHECKING:
+    from authlib.integrations.httpx_client import OAuth2Client
 
 _TIMEOUT_S = 10.0
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"]
@@ -159,7 +161,10 @@ class OidcProvider:
             raise AccountError(f"{name} has no role here; map a value of {self._section.role_claim} to one")
         return Identity(f"{self._issuer}#{claims['sub']}"[:255], name, max(roles))
 
-    def _client(self, redirect_uri: str) -> OAuth2Client:
+    def _client(self, redirect_uri: str) -> "OAuth2Client":
+        # for those who have a provider: it complains of httpx as it is imported
+        from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
+
         return OAuth2Client(
             client_id=self._section.client_id,
             client_secret=self._secret,
