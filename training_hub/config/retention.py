@@ -14,7 +14,7 @@ class RetentionSection(Section):
     """How long the hub keeps what grows by itself, in days since it came; 0 keeps it for ever. Looked after daily."""
 
     events_days: _Days = Field(
-        default=90,
+        default=30,
         description="Results, health and states of gateways, from 7 days up. Machines' days, alarms and their events "
         "stay, and results around alarms and labelled clips.",
     )
