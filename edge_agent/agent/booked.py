@@ -50,8 +50,9 @@ class BookedChannel:
             self._ledger.lost(first_sample - missing, missing, gap_reason)
         self._ledger.captured(first_sample, len(samples))
         own = np.ascontiguousarray(samples)
-        if own.max() <= MAX_PEAK and own.min() >= -MAX_PEAK:  # false for NaN, too
-            self.stream.push(own, first_sample)
+        peak = max(float(own.max()), -float(own.min()))
+        if peak <= MAX_PEAK:  # false for NaN, too
+            self.stream.push(own, first_sample, peak)
         else:
             self._ledger.settle(first_sample, len(samples), Skipped.INVALID_SAMPLE)
 

@@ -1,22 +1,23 @@
 """Recordings from files through the pipeline: what replay, commissioning and benchmarks share."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.agent.booked import BookedChannel
+from edge_agent.agent.underway import RecordingUnderWay
 from edge_agent.capture.files import is_log_mel
-from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
-from edge_agent.capture.log_mel_clips import LogMelClips
-from edge_agent.capture.reasons import Skipped
-from edge_agent.capture.replay import BLOCK_SAMPLES, ChannelChoice, FileSource, StreamSource
+from edge_agent.capture.ledger import LedgerSnapshot
+from edge_agent.capture.log_mel_clips import LogMelClip, LogMelClips
+from edge_agent.capture.replay import ChannelChoice, FileSource, StreamSource
+from edge_agent.capture.source import SourceError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.bundle import Bundle
-from edge_agent.inference.runtime import MAX_BATCH
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
 from edge_agent.signal.logmel import LogMelTransform
@@ -53,6 +54,24 @@ class OfflineWindow:
     def name(self) -> str:
         """The recording's name for people: the file, and the clip where there are several."""
         return self.file if self.clip is None else f"{self.file}[{self.clip}]"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Where a recording cannot be used, or not any further.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: SourceError
+
+
+OFFLINE_BLOCK_SAMPLES = 163_840
+"""Samples read at a time: nobody waits for them, and a window at the standard rate is then one block."""
+
+STEP_WINDOWS = 16
+"""Windows that a step waits for: their features, two and a half megabytes, are what replay keeps of any recording."""
 
 
 @dataclass
@@ -104,7 +123,7 @@ class OfflineAnalyser:
         policy: ScorePolicy | None = None,
         *,
         channels: ChannelChoice = None,
-        block_samples: int = BLOCK_SAMPLES,
+        block_samples: int = OFFLINE_BLOCK_SAMPLES,
     ) -> None:
         self.books = Books()
         self._settings = bundle.manifest.signal
@@ -130,59 +149,95 @@ class OfflineAnalyser:
         Raises:
             InputError: The file cannot be used; nothing of it was yielded.
         """
-        if is_log_mel(path):
-            for clip in LogMelClips(path):
-                window = self._analyser.clip(clip.log_mel_db, self._settings, clip.first_frame)
-                rejected = self._policy.reject(window)
-                self.books.add_clip(window.duration_s, scored=rejected is None)
-                yield OfflineWindow(path, clip.index, 0, clip.machine_id, True, window, rejected)
-            return
-        source = FileSource(path, channels=self._channels, block_samples=self._block_samples)
-        try:
-            for channel, window, rejected in self._windows(source):
-                yield OfflineWindow(path, None, channel, None, window.index == 0, window, rejected)
-        finally:
-            source.close()
+        for step in self.recordings((path,)):
+            for item in step:
+                if isinstance(item, Refused):
+                    raise item.error
+                yield item
 
-    def stream(self, paths: Iterable[Path]) -> Iterator[OfflineWindow]:
-        """The windows of several sound files joined into one continuous stream.
+    def recordings(self, paths: Iterable[Path]) -> Iterator[tuple[OfflineWindow | Refused, ...]]:
+        """The windows of many files in their order, those of several seconds or files at each step.
+
+        What a step costs is mostly its calls, and that the processor's caches hold what the step before left there. A
+        file that cannot be used stands among the windows where its own would.
+        """
+        held: list[_Held] = []
+        for path in paths:
+            try:
+                if is_log_mel(path):
+                    for clip in LogMelClips(path):
+                        held.append(self._clip(path, clip))
+                        if _waiting(held) >= STEP_WINDOWS:
+                            yield self._step(held)
+                    continue
+                with closing(FileSource(path, channels=self._channels, block_samples=self._block_samples)) as source:
+                    yield from self._hear(source, partial(_always, path), held)
+            except SourceError as error:
+                held.append(Refused(error))
+            if _waiting(held) >= STEP_WINDOWS:
+                yield self._step(held)
+        if held:
+            yield self._step(held)
+
+    def stream(self, paths: Iterable[Path]) -> Iterator[tuple[OfflineWindow | Refused, ...]]:
+        """The windows of several sound files joined into one continuous stream, some at each step.
 
         Raises:
             InputError: A file cannot be used or does not fit the others; nothing was yielded.
         """
         source = StreamSource(tuple(paths), channels=self._channels, block_samples=self._block_samples)
-        for channel, window, rejected in self._windows(source):
-            path = source.path_at(window.start)
-            yield OfflineWindow(path, None, channel, None, window.index == 0, window, rejected)
+        held: list[_Held] = []
+        try:
+            yield from self._hear(source, source.path_at, held)
+        except SourceError as error:
+            held.append(Refused(error))
+        yield self._step(held)
 
-    def _windows(self, source: FileSource | StreamSource) -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
-        channels = [
-            BookedChannel(
-                self._settings,
-                self._shape,
-                source.rate_hz,
-                SampleLedger(source.source_id, index),
-                transform=self._transform,
-            )
-            for index in range(source.channels)
-        ]
-        index_of = {id(channel.stream): index for index, channel in enumerate(channels)}
-
-        def finished() -> Iterator[tuple[int, AnalysedWindow, Unscorable | None]]:
-            for stream, window in self._analyser.drain(channel.stream for channel in channels):
-                index = index_of[id(stream)]
-                rejected = self._policy.reject(window)
-                channels[index].settle(window, SCORED if rejected is None else Skipped(rejected.value))
-                yield index, window, rejected
-
+    def _hear(
+        self, source: FileSource | StreamSource, path_at: Callable[[int], Path], held: "list[_Held]"
+    ) -> Iterator[tuple[OfflineWindow | Refused, ...]]:
+        """Feed a source to its end, with a step whenever enough waits; the rest of it waits when this ends."""
+        recording = RecordingUnderWay(source, path_at, self._settings, self._shape, self._transform)
+        held.append(recording)
         for block in source.blocks():
-            for index, channel in enumerate(channels):
-                channel.push(block.samples[:, index], block.first_sample)
-            # nobody waits for a patch: encoded once a window is whole, or a batch of them is
-            if any(c.stream.closed_windows or len(c.stream.pending_patches) >= MAX_BATCH for c in channels):
-                yield from finished()
-        for channel in channels:
-            channel.stream.finish()
-        yield from finished()
-        for channel in channels:
-            self.books.add(channel.close(Skipped.TAIL), source.rate_hz)
+            recording.push(block)
+            self._analyser.prepare(recording.streams)
+            if _waiting(held) >= STEP_WINDOWS:
+                yield self._step(held)
+        recording.finish()
+        self._analyser.prepare(recording.streams)
+
+    def _clip(self, path: Path, clip: LogMelClip) -> OfflineWindow:
+        window = self._analyser.clip(clip.log_mel_db, self._settings, clip.first_frame)
+        rejected = self._policy.reject(window)
+        self.books.add_clip(window.duration_s, scored=rejected is None)
+        return OfflineWindow(path, clip.index, 0, clip.machine_id, True, window, rejected)
+
+    def _step(self, held: "list[_Held]") -> tuple[OfflineWindow | Refused, ...]:
+        """Encode all that waits and take it, in order; a recording that is still read goes on waiting."""
+        underway = [each for each in held if isinstance(each, RecordingUnderWay)]
+        self._analyser.encode(stream for recording in underway for stream in recording.streams)
+        found: list[OfflineWindow | Refused] = []
+        for each in held:
+            if not isinstance(each, RecordingUnderWay):
+                found.append(each)
+                continue
+            for path, channel, window, rejected in each.take(self._analyser, self._policy):
+                found.append(OfflineWindow(path, None, channel, None, window.index == 0, window, rejected))
+            if each.finished:
+                for reading in each.close():
+                    self.books.add(reading, each.rate_hz)
+        held[:] = [each for each in held[-1:] if isinstance(each, RecordingUnderWay) and not each.finished]
+        return tuple(found)
+
+
+_Held = RecordingUnderWay | OfflineWindow | Refused
+
+
+def _waiting(held: Sequence[_Held]) -> int:
+    """How many windows wait for the next step."""
+    return sum(each.waiting if isinstance(each, RecordingUnderWay) else 1 for each in held)
+
+
+def _always(path: Path, _: int) -> Path:
+    return path

@@ -1,10 +1,12 @@
 """A progress line on a terminal, silent elsewhere."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self, TextIO, TypeVar
 
 _WIDTH = 30
+_Item = TypeVar("_Item")
 
 
 class Progress:
@@ -29,6 +31,12 @@ class Progress:
             bar = "#" * filled + "." * (_WIDTH - filled)
             self._stream.write(f"\r{self._what} [{bar}] {self._done}/{self._total}")
             self._stream.flush()
+
+    def over(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """The items, each done when the next one is asked for."""
+        for item in items:
+            yield item
+            self.advance()
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import ducc0
 import numpy as np
 
 from edge_agent.inference.bundle import Bundle
@@ -28,10 +27,9 @@ class Kernels:
         self._transform = LogMelTransform(settings)
         rng = np.random.default_rng(0)
         shape = (settings.patch_hop_frames, settings.n_fft)
-        self._frames = rng.standard_normal(shape).astype(np.float32)
-        self._spectrum = np.empty((shape[0], settings.n_bins), np.complex64)
         self._power = np.square(rng.standard_normal((shape[0], settings.n_bins))).astype(np.float32)
         self._mel = np.empty((shape[0], settings.n_mels), np.float32)
+        self._transform.transform(rng.standard_normal(self._transform.group_samples).astype(np.float32), self._mel)
         self._model = bundle.encoder().model
         values = rng.standard_normal((self.batch, *self._model.input.shape)).astype(np.float32)
         self._model.run(values)
@@ -49,7 +47,7 @@ class Kernels:
     def fft(self) -> None:
         """Every group of frames through the real transform."""
         for _ in range(self.groups):
-            ducc0.fft.r2c(self._frames, axes=(1,), out=self._spectrum, nthreads=1)
+            self._transform.fourier()
 
     def mel(self) -> None:
         """Every group's power spectrum through the filter bank."""

@@ -83,8 +83,7 @@ def measure_replay(ground: Ground, repeats: int) -> ReplayFigures:
 def replay_once(session: ReplaySession, ground: Ground) -> str:
     """Replay every clip; what would be printed."""
     shown, complaints = io.StringIO(), io.StringIO()
-    for path in ground.clips:
-        session.replay((path,), shown, complaints)
+    session.replay(ground.clips, shown, complaints)
     if complaints.getvalue():
         raise AssertionError(complaints.getvalue())  # the clips are our own
     return shown.getvalue()
@@ -102,6 +101,7 @@ class _Stages:
         self._paths = ground.clips
         self._rate_hz = settings.sample_rate_hz
         self._samples = AudioFile(ground.clips[0]).read(0, int(WindowShape().window_s * settings.sample_rate_hz))[:, 0]
+        self._peak = float(np.abs(self._samples).max())
         self._transform = LogMelTransform(settings)
         self._settings = settings
         self._encoder = session.bundle.encoder()
@@ -111,21 +111,24 @@ class _Stages:
     def actions(self) -> dict[str, Callable[[], None]]:
         return {"read": self._read, "level": self._level, "log-mel": self._log_mel, "encode": self._encode}
 
+    def _next_border(self, position: int) -> int:
+        """Where the next window begins."""
+        return (position // len(self._samples) + 1) * len(self._samples)
+
     def _read(self) -> None:
         for path in self._paths:
             AudioFile(path).close()
 
     def _level(self) -> None:
         for _ in self._paths:
-            InputMeter(self._rate_hz, keep_s=2 * WindowShape().window_s + 1).push(self._samples)
+            InputMeter(self._rate_hz, 2 * WindowShape().window_s + 1, self._next_border).push(self._samples, self._peak)
 
     def _log_mel(self) -> None:
         for _ in self._paths:
             stream = LogMelStream(self._settings, self._transform)
-            for _group in stream.push(self._samples):
-                pass
+            stream.push(self._samples)
             stream.partial_frames()
 
     def _encode(self) -> None:
         for _ in self._paths:
-            self._encoder.encode(self._patches)
+            self._encoder.encode_patches(list(self._patches))

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from edge_agent.agent.offline import OFFLINE_BLOCK_SAMPLES
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-samples",
         type=options.at_least(1),
-        default=32_768,
+        default=OFFLINE_BLOCK_SAMPLES,
         metavar="N",
         help="samples read at a time; changes no result",
     )
@@ -47,22 +48,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score the recordings; 1 if any of them could not be used."""
     paths = expand(arguments.paths)
-    groups = [paths] if arguments.stream else [(path,) for path in paths]
     session = ReplaySession(arguments)
-    jobs = processes(arguments.jobs, len(groups))
+    jobs = processes(arguments.jobs, 1 if arguments.stream else len(paths))
     tally = Tally()
     started_s = time.monotonic()
     with Progress("replaying", len(paths)) as progress:
         if jobs > 1:
-            for done in replay_in_processes(arguments, groups, jobs):
+            for done in replay_in_processes(arguments, paths, jobs):
                 sys.stdout.write(done.shown)
                 sys.stderr.write(done.complaints)
                 tally.add(done.tally)
                 progress.advance(done.recordings)
         else:
-            for group in groups:
-                tally.add(session.replay(group, sys.stdout, sys.stderr))
-                progress.advance(len(group))
+            tally.add(session.replay(progress.over(paths), sys.stdout, sys.stderr))
     _summarise(tally, time.monotonic() - started_s)
     return 1 if tally.refused else 0
 

@@ -17,7 +17,7 @@ from edge_agent.errors import CommandError
 _AHEAD = 3
 """Tasks that wait for each process: what is done early is kept until its turn comes."""
 
-_TASK_RECORDINGS = 8
+_TASK_RECORDINGS = 16
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ def processes(wanted: int, recordings: int) -> int:
     return min(wanted or len(os.sched_getaffinity(0)), recordings)
 
 
-def replay_in_processes(arguments: argparse.Namespace, groups: Sequence[tuple[Path, ...]], jobs: int) -> Iterator[Done]:
+def replay_in_processes(arguments: argparse.Namespace, paths: Sequence[Path], jobs: int) -> Iterator[Done]:
     """Score recordings in `jobs` processes; yields in the order of the recordings.
 
     Raises:
         CommandError: A process ended before its time.
     """
-    tasks = [groups[first : first + _TASK_RECORDINGS] for first in range(0, len(groups), _TASK_RECORDINGS)]
+    tasks = [paths[first : first + _TASK_RECORDINGS] for first in range(0, len(paths), _TASK_RECORDINGS)]
     # spawned, not forked: the interpreter of the model does not survive a fork
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(arguments,)) as pool:
@@ -77,8 +77,7 @@ def _begin(arguments: argparse.Namespace) -> None:
     _Worker.session = ReplaySession(arguments, complain=False)
 
 
-def _replay(groups: Sequence[tuple[Path, ...]]) -> Done:
-    shown, complaints, tally = io.StringIO(), io.StringIO(), Tally()
-    for group in groups:
-        tally.add(_Worker.session.replay(group, shown, complaints))
-    return Done(shown.getvalue(), complaints.getvalue(), tally, sum(len(group) for group in groups))
+def _replay(paths: Sequence[Path]) -> Done:
+    shown, complaints = io.StringIO(), io.StringIO()
+    tally = _Worker.session.replay(paths, shown, complaints)
+    return Done(shown.getvalue(), complaints.getvalue(), tally, len(paths))

@@ -3,12 +3,12 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from edge_agent.agent.offline import Books, OfflineAnalyser, OfflineWindow
+from edge_agent.agent.offline import Books, OfflineAnalyser, OfflineWindow, Refused
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.source import SourceError
@@ -21,9 +21,8 @@ from edge_agent.delivery.result import Anomaly, ResultData
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.profile import Profile
-from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import WindowShape
-from edge_agent.pipeline.listener import Listener
+from edge_agent.pipeline.listener import Heard, ManyListener
 from edge_agent.pipeline.roster import Roster
 
 
@@ -64,7 +63,7 @@ class ReplaySession:
         self.bundle = options.open_bundle(arguments)
         profiles = {machine: store.load(machine) for machine in wanted}
         self._roster = Roster(self.bundle, profiles, _neighbours(store, wanted, complain=complain))
-        self._listener: Listener = (
+        self._listener: ManyListener = (
             self._roster.listener(arguments.machine) if arguments.machine else self._roster.router()
         )
         self._analyser = OfflineAnalyser(
@@ -74,20 +73,59 @@ class ReplaySession:
             block_samples=arguments.block_samples,
         )
         self._printer = _JsonPrinter() if arguments.json else _TablePrinter()
+        self._reference = bundle_reference(self.bundle.ref)
         self._stream = bool(arguments.stream)
 
-    def replay(self, paths: Sequence[Path], out: TextIO, complaints: TextIO) -> Tally:
-        """Score one recording, or with `--stream` several joined; what is said of it goes to the two texts."""
+    def replay(self, paths: Iterable[Path], out: TextIO, complaints: TextIO) -> Tally:
+        """Score recordings, with `--stream` all joined into one; what is said of them goes to the two texts."""
         tally = Tally(books=self._analyser.begin_books())
         try:
-            items = self._analyser.stream(paths) if self._stream else self._analyser.recording(paths[0])
-            for data in _results(items, self._roster, self._listener, self.bundle):
-                self._printer.show(data, out)
-                tally.windows += 1
+            for step in self._analyser.stream(paths) if self._stream else self._analyser.recordings(paths):
+                self._show(step, tally, out, complaints)
         except SourceError as error:
-            print(f"edge-agent: {error}", file=complaints)
-            tally.refused += 1
+            _refuse(error, tally, complaints)
         return tally
+
+    def _show(self, step: Sequence[OfflineWindow | Refused], tally: Tally, out: TextIO, complaints: TextIO) -> None:
+        """Each thing is done for all windows of a step before the next thing is."""
+        scored = [item for item in step if isinstance(item, OfflineWindow) and item.rejected is None]
+        opinions = iter(self._listener.consider([item.window for item in scored]))
+        heard = []
+        for item in step:
+            if isinstance(item, Refused):
+                continue
+            if item.begins_recording:
+                self._roster.forget()
+            if item.rejected is None:
+                # the virtual clock: every recording begins at the epoch, so that the same bytes give the same results
+                heard.append(self._listener.conclude(next(opinions), _start_ns(item)))
+        said = iter(self._printer.lines(list(map(self._data, scored, heard))))
+        for item in step:
+            if isinstance(item, Refused):
+                _refuse(item.error, tally, complaints)
+            elif item.rejected is None:
+                out.write(next(said))
+                tally.windows += 1
+
+    def _data(self, item: OfflineWindow, heard: Heard) -> ResultData:
+        return result_data(
+            item.window,
+            heard,
+            start_ns=_start_ns(item),
+            bundle=self._reference,
+            clock_synced=False,
+            file=item.file,
+            clip=item.clip,
+        )
+
+
+def _start_ns(item: OfflineWindow) -> int:
+    return round(item.window.start_s * NS_PER_S)
+
+
+def _refuse(error: SourceError, tally: Tally, complaints: TextIO) -> None:
+    print(f"edge-agent: {error}", file=complaints)
+    tally.refused += 1
 
 
 def _neighbours(store: ProfileStore, wanted: Sequence[str], *, complain: bool) -> dict[str, Profile]:
@@ -103,29 +141,6 @@ def _neighbours(store: ProfileStore, wanted: Sequence[str], *, complain: bool) -
     return found
 
 
-def _results(
-    items: Iterator[OfflineWindow], roster: Roster, listener: Listener, bundle: Bundle
-) -> Iterator[ResultData]:
-    reference = bundle_reference(bundle.ref)
-    for item in items:
-        if item.begins_recording:
-            roster.forget()
-        if item.rejected is not None:
-            continue
-        # the virtual clock: every recording begins at the epoch, so that the same bytes give the same results
-        start_ns = round(item.window.start_s * NS_PER_S)
-        heard = listener.hear(item.window, start_ns)
-        yield result_data(
-            item.window,
-            heard,
-            start_ns=start_ns,
-            bundle=reference,
-            clock_synced=False,
-            file=item.file,
-            clip=item.clip,
-        )
-
-
 class _JsonPrinter:
     """CloudEvents, one per line."""
 
@@ -134,24 +149,31 @@ class _JsonPrinter:
         self._source = f"/{section.site}/{section.gateway}"
         self._ulids = UlidFactory.of_this_computer()
 
-    def show(self, data: ResultData, out: TextIO) -> None:
-        event = make_event(
-            data, event_id=self._ulids(), source=self._source, subject=data.machine, time=rfc3339(time.time_ns())
-        )
-        out.write(event.to_json().decode() + "\n")
+    def lines(self, results: Sequence[ResultData]) -> list[str]:
+        events = [
+            make_event(
+                data, event_id=self._ulids(), source=self._source, subject=data.machine, time=rfc3339(time.time_ns())
+            )
+            for data in results
+        ]
+        return [event.to_json().decode() + "\n" for event in events]
 
 
 class _TablePrinter:
     """One line per window, for a person."""
 
-    def show(self, data: ResultData, out: TextIO) -> None:
+    def lines(self, results: Sequence[ResultData]) -> list[str]:
+        return [f"{self._line(data)}\n" for data in results]
+
+    @staticmethod
+    def _line(data: ResultData) -> str:
         name = Path(data.file or "").name + ("" if data.clip is None else f"[{data.clip}]")
         name = "".join(c if c.isprintable() else "?" for c in name)  # it may hold a terminal's escapes
         score = _score_in_words(data.anomaly)
         level = "silent" if data.level_dbfs is None else f"{data.level_dbfs:6.1f} dBFS"
         identity = "-" if data.identity is None else f"{data.identity.label} {data.identity.confidence:.0%}"
         where = f"{name:40.40}  {data.window_start[11:21]}  {data.machine:16.16}"
-        print(f"{where} {data.state:14} {score}  {level}  {identity}", file=out)
+        return f"{where} {data.state:14} {score}  {level}  {identity}"
 
 
 def _score_in_words(anomaly: Anomaly | None) -> str:

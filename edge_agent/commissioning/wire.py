@@ -184,5 +184,5 @@ def _window(content: bytes) -> HeardWindow:
     features = WindowFeatures(log_mel_db, embeddings, logits, text.reconstruction_error)
     level = None
     if text.level is not None:
-        level = LevelReading(chunks_dbfs=np.zeros(0, np.float32), **text.level.model_dump())
+        level = LevelReading(**text.level.model_dump())
     return HeardWindow(text.start_ns, text.start_s, text.duration_s, text.coverage, text.rejected, features, level)

@@ -5,11 +5,8 @@ from edge_agent.delivery.result import (
     AlarmRef,
     Anomaly,
     BundleRef,
-    Candidate,
     FaultType,
-    Identity,
     InputFinding,
-    Match,
     ResultData,
     Trend,
 )
@@ -44,26 +41,31 @@ def result_data(
 ) -> ResultData:
     """The data of a result event."""
     verdict = heard.verdict
-    return ResultData(
-        machine=heard.machine_id,
-        window_start=rfc3339(start_ns),
-        window_s=window.duration_s,
-        coverage=min(1.0, window.coverage),
-        level_dbfs=None if window.level is None else window.level.rms_dbfs,
-        identity=None if heard.identity is None else _identity(heard.identity),
-        anomaly=model_error(window.features) if verdict is None else anomaly_of(verdict, _text(heard, verdict, trend)),
-        state=heard.state.value,
-        alarm=alarm,
-        input_health=() if verdict is None else input_findings(verdict),
-        bundle=bundle,
-        clock_synced=clock_synced,
-        file=file,
-        clip=clip,
-        level_db_spl=level_db_spl,
-        match=None if heard.match is None else _match(heard.match),
-        prior=heard.prior,
-        trend=trend,
-        fault_type=None if heard.fault is None else fault_type_of(heard.fault),
+    # checked as a whole, not model by model: there are some thirty in each event
+    return ResultData.model_validate(
+        {
+            "machine": heard.machine_id,
+            "window_start": rfc3339(start_ns),
+            "window_s": window.duration_s,
+            "coverage": min(1.0, window.coverage),
+            "level_dbfs": None if window.level is None else window.level.rms_dbfs,
+            "identity": None if heard.identity is None else _identity(heard.identity),
+            "anomaly": model_error(window.features)
+            if verdict is None
+            else _anomaly(verdict, _text(heard, verdict, trend)),
+            "state": heard.state.value,
+            "alarm": alarm,
+            "input_health": () if verdict is None else input_findings(verdict),
+            "bundle": bundle,
+            "clock_synced": clock_synced,
+            "file": file,
+            "clip": clip,
+            "level_db_spl": level_db_spl,
+            "match": None if heard.match is None else _match(heard.match),
+            "prior": heard.prior,
+            "trend": trend,
+            "fault_type": None if heard.fault is None else fault_type_of(heard.fault),
+        }
     )
 
 
@@ -74,26 +76,29 @@ def fault_type_of(guess: FaultGuess) -> FaultType:
 
 def anomaly_of(verdict: Verdict, text: str | None = None) -> Anomaly:
     """Score and explanation of a verdict; `text` says it in plain words."""
+    return Anomaly.model_validate(_anomaly(verdict, text))
+
+
+def _anomaly(verdict: Verdict, text: str | None) -> dict[str, object]:
     nearest = verdict.nearest_normal
-    # checked as a whole, not model by model: there are some thirty in each event
-    return Anomaly.model_validate(
-        {
-            "score": verdict.score,
-            "threshold": verdict.threshold,
-            "percentile": verdict.percentile,
-            "detectors": tuple(
-                {"name": d.name, "score": d.score, "neg_log10_p": d.neg_log10_p, "share": d.share}
-                for d in verdict.detectors
-            ),
-            "bands": tuple({"centre_hz": b.centre_hz, "contribution": b.contribution} for b in verdict.bands),
-            "nearest_normal": {
-                "recording": nearest.recording,
-                "start_s": nearest.start_s,
-                "distance": nearest.distance,
-            },
-            "text": None if text is None else text[:2048],
-        }
-    )
+    return {
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "percentile": verdict.percentile,
+        "detectors": tuple(
+            {"name": name, "score": score, "neg_log10_p": neg_log10_p, "share": share}
+            for name, score, neg_log10_p, share in verdict.detectors
+        ),
+        "bands": tuple(
+            {"centre_hz": centre_hz, "contribution": contribution} for centre_hz, contribution, _ in verdict.bands
+        ),
+        "nearest_normal": {
+            "recording": nearest.recording,
+            "start_s": nearest.start_s,
+            "distance": nearest.distance,
+        },
+        "text": None if text is None else text[:2048],
+    }
 
 
 def model_error(features: WindowFeatures) -> Anomaly | None:
@@ -117,18 +122,18 @@ def _text(heard: Heard, verdict: Verdict, trend: Trend | None) -> str:
     )
 
 
-def _match(match: HeardMatch) -> Match:
-    return Match(
-        machine=match.machine,
-        distance=match.distance,
-        limit=match.limit,
-        confidence=match.confidence,
-    )
+def _match(match: HeardMatch) -> dict[str, object]:
+    return {
+        "machine": match.machine,
+        "distance": match.distance,
+        "limit": match.limit,
+        "confidence": match.confidence,
+    }
 
 
-def _identity(identity: HeardIdentity) -> Identity:
-    return Identity(
-        label=identity.label,
-        confidence=identity.confidence,
-        top=tuple(Candidate(label=c.label, confidence=c.confidence) for c in identity.top),
-    )
+def _identity(identity: HeardIdentity) -> dict[str, object]:
+    return {
+        "label": identity.label,
+        "confidence": identity.confidence,
+        "top": tuple({"label": each.label, "confidence": each.confidence} for each in identity.top),
+    }

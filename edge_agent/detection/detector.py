@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -82,6 +82,17 @@ class Detector(ABC):
     @abstractmethod
     def assess(self, window: WindowFeatures) -> Assessment | None:
         """Distance from normal, and where it lies; None where the window holds nothing that this detector looks at."""
+
+    def look(self, window: WindowFeatures) -> None:
+        """Measure what `assess` will need of the frames and `WindowFeatures` keeps; nothing by default.
+
+        Of many windows it is asked for one after the other by all detectors, while a window's frames are at hand.
+        """
+        return None  # most look at nothing that another one looks at
+
+    def assess_all(self, windows: Sequence[WindowFeatures]) -> list[Assessment | None]:
+        """As `assess` of each window, the same to the last bit; overridden where windows share steps."""
+        return [self.assess(window) for window in windows]
 
     def score(self, window: WindowFeatures) -> float | None:
         """Distance from normal alone, at least 0."""

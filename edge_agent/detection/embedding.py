@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.detector import Assessment, Detector, FloatArray, TrainingSet, require
 from edge_agent.detection.errors import DetectionError
-from edge_agent.detection.features import WindowFeatures
+from edge_agent.detection.features import WindowFeatures, stacked_units
 from edge_agent.detection.prior import DetectorPrior
 from edge_agent.detection.unit import unit
 
@@ -56,15 +56,24 @@ class EmbeddingDetector(Detector):
 
     def assess(self, window: WindowFeatures) -> Assessment | None:
         """Mean over the window's patches of the relative distance to the nearest remembered patch."""
-        if not window.embeddings.size:
-            return None
-        if window.embeddings.shape[1] != self._rows.shape[1]:
-            raise DetectionError(
-                f"embeddings have {window.embeddings.shape[1]} values, the profile {self._rows.shape[1]}; "
-                "the profile belongs to another bundle: commission the machine again"
-            )
-        distances = np.maximum(0.0, 1.0 - window.unit_embeddings @ self._rows.T) / self.density
-        return Assessment(float(distances.min(axis=1).mean(dtype=np.float64)))
+        return self.assess_all((window,))[0]
+
+    def assess_all(self, windows: Sequence[WindowFeatures]) -> list[Assessment | None]:
+        """As `assess`; windows of as many patches in one go."""
+        found: list[Assessment | None] = [None] * len(windows)
+        for window in windows:
+            if window.embeddings.size and window.embeddings.shape[1] != self._rows.shape[1]:
+                raise DetectionError(
+                    f"embeddings have {window.embeddings.shape[1]} values, the profile {self._rows.shape[1]}; "
+                    "the profile belongs to another bundle: commission the machine again"
+                )
+        for places, units in stacked_units(windows):
+            distances = np.maximum(0.0, 1.0 - units @ self._rows.T) / self.density
+            nearest = np.minimum.reduce(distances, axis=2)
+            scores = np.add.reduce(nearest, axis=1, dtype=np.float64) / nearest.shape[1]
+            for place, score in zip(places, scores.tolist(), strict=True):
+                found[place] = Assessment(score)
+        return found
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The bank as int8 and its density."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -36,7 +36,7 @@ class WindowFeatures:
     embeddings: FloatArray
     logits: FloatArray
     reconstruction_error: float | None = None
-    _measured: dict[Callable[[FloatArray], Any], Any] = field(default_factory=dict, init=False, repr=False)
+    _measured: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no detector could score."""
@@ -68,11 +68,49 @@ class WindowFeatures:
         """What a function makes of the frames; several detectors look at the same, it is computed once."""
         return self._once(statistic, self.log_mel_db)
 
+    def kept(self, key: object, measure: "Callable[[WindowFeatures], _T]") -> _T:
+        """What a function makes of the window, computed once for a key."""
+        if key not in self._measured:
+            self._measured[key] = measure(self)
+        found: _T = self._measured[key]
+        return found
+
     def _once(self, function: Callable[[FloatArray], _T], values: FloatArray) -> _T:
         if function not in self._measured:
             self._measured[function] = function(values)
         found: _T = self._measured[function]
         return found
+
+
+def stacked_units(windows: Sequence[WindowFeatures]) -> Iterator[tuple[list[int], FloatArray]]:
+    """Unit embeddings of windows, those with as many patches together: their places, and `[windows, patches, size]`.
+
+    Windows without an embedding are left out.
+    """
+    if len(windows) == 1:
+        if windows[0].embeddings.size:
+            yield [0], windows[0].unit_embeddings[None]
+        return
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, window in enumerate(windows):
+        if window.embeddings.size:
+            alike.setdefault(window.embeddings.shape, []).append(place)
+    for places in alike.values():
+        yield places, np.stack([windows[place].unit_embeddings for place in places])
+
+
+def measure_units(windows: Sequence[WindowFeatures]) -> None:
+    """Compute the unit embeddings of windows all at once; each window then has its own."""
+    if len(windows) < 2:
+        return  # when it is asked for
+    lacking = [window for window in windows if window.embeddings.size and unit not in window._measured]
+    if len({window.embeddings.shape[1] for window in lacking}) != 1:
+        return  # none, or of several models: each when it is asked for
+    rows = unit(np.concatenate([window.embeddings for window in lacking]))
+    first = 0
+    for window in lacking:
+        window._measured[unit] = rows[first : first + len(window.embeddings)]
+        first += len(window.embeddings)
 
 
 @dataclass(frozen=True, slots=True)

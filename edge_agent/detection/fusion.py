@@ -51,16 +51,27 @@ def parts_of(members: Sequence[Member], window: WindowFeatures) -> tuple[Part, .
     Raises:
         DetectionError: None of them found anything.
     """
-    parts = []
+    return parts_of_all(members, (window,))[0]
+
+
+def parts_of_all(members: Sequence[Member], windows: Sequence[WindowFeatures]) -> list[tuple[Part, ...]]:
+    """As `parts_of` of each window, each detector looking at all windows before the next one does."""
+    if len(windows) > 1:
+        for window in windows:
+            for member in members:
+                member.detector.look(window)
+    parts: list[list[Part]] = [[] for _ in windows]
     for member in members:
-        found = member.detector.assess(window)
-        if found is not None:
-            value, tail = log_score(found.score), member.tail
-            z, log10_tail = tail.standardise(value), tail.log10_tail(value)
-            parts.append(Part(member.detector.name, found.score, z, log10_tail, member.weight, found.contributions))
-    if not parts:
-        raise DetectionError(f"a window of {window.frames} frames holds nothing to score; skip it")
-    return tuple(parts)
+        name, tail, weight = member.detector.name, member.tail, member.weight
+        for own, found in zip(parts, member.detector.assess_all(windows), strict=True):
+            if found is not None:
+                value = log_score(found.score)
+                z, log10_tail = tail.standardise(value), tail.log10_tail(value)
+                own.append(Part(name, found.score, z, log10_tail, weight, found.contributions))
+    for own, window in zip(parts, windows, strict=True):
+        if not own:
+            raise DetectionError(f"a window of {window.frames} frames holds nothing to score; skip it")
+    return [tuple(own) for own in parts]
 
 
 def fuse(parts: Sequence[Part]) -> float:

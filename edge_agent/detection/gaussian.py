@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -52,6 +52,10 @@ class GaussianDetector(Detector):
         return window.measured(cls.statistic)
 
     @classmethod
+    def _measured(cls, window: WindowFeatures) -> FloatArray:
+        return window.kept(cls, cls.measure)
+
+    @classmethod
     def steadiness(cls, training: TrainingSet) -> float:
         """How alike the machine's clips are: 1 up to the usual scatter, then falling with its square."""
         usable = cls._usable(training)
@@ -84,14 +88,31 @@ class GaussianDetector(Detector):
         precision = np.linalg.inv(shrink(covariance, prior.shrinkage))
         return cls._from_parts(centres.astype(np.float32), pack(precision))
 
+    def look(self, window: WindowFeatures) -> None:
+        """Measure the statistic."""
+        if window.frames >= self.min_frames:
+            self._measured(window)
+
     def assess(self, window: WindowFeatures) -> Assessment | None:
         """Squared distance from the nearest centre, per dimension, and each band's part in it."""
-        if window.frames < self.min_frames:
-            return None
-        deviations = residuals_of(self.measure(window), self._centres, align=self.aligns_level)
+        return self.assess_all((window,))[0]
+
+    def assess_all(self, windows: Sequence[WindowFeatures]) -> list[Assessment | None]:
+        """As `assess`: each window's row goes through a product of its own, so that it never depends on the others."""
+        found: list[Assessment | None] = [None] * len(windows)
+        long_enough = [place for place, window in enumerate(windows) if window.frames >= self.min_frames]
+        if not long_enough:
+            return found
+        values = np.array([self._measured(windows[place]) for place in long_enough])
+        deviations = residuals_of(values[:, None], self._centres, align=self.aligns_level)  # [windows, states, d]
         parts = deviations * (deviations @ self.precision) / self.dimensions
-        nearest = parts[int(np.argmin(parts.sum(axis=1)))]
-        return Assessment(max(0.0, float(nearest.sum())), self.per_band(nearest))
+        if parts.shape[1] == 1:
+            nearest = parts[:, 0]
+        else:
+            nearest = parts[np.arange(len(parts)), parts.sum(axis=2).argmin(axis=1)]
+        for place, score, bands in zip(long_enough, nearest.sum(axis=1).tolist(), self.per_band(nearest), strict=True):
+            found[place] = Assessment(max(0.0, score), bands)
+        return found
 
     def scores_without(self, window: WindowFeatures, kept: FloatArray) -> FloatArray | None:
         """What `assess` would score if the window's deviation from normal were taken away in some bands.
@@ -105,7 +126,7 @@ class GaussianDetector(Detector):
         """
         if window.frames < self.min_frames:
             return None
-        deviations = residuals_of(self.measure(window), self._centres, align=self.aligns_level)
+        deviations = residuals_of(self._measured(window), self._centres, align=self.aligns_level)
         distances = (deviations * (deviations @ self.precision)).sum(axis=1)
         rest = deviations[int(np.argmin(distances))] * self.kept_dimensions(kept)
         return np.asarray(np.maximum(0.0, (rest * (rest @ self.precision)).sum(axis=1) / self.dimensions))
@@ -117,7 +138,7 @@ class GaussianDetector(Detector):
 
     @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
-        """Parts of the statistic's dimensions as parts of the 128 mel bands, with the same sum."""
+        """Parts of the statistic's dimensions, `[..., d]`, as parts of the mel bands, `[..., 128]`, the same sum."""
         return parts
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -140,7 +161,7 @@ class GaussianDetector(Detector):
 
     @classmethod
     def _values(cls, training: TrainingSet) -> FloatArray:
-        return np.array([cls.measure(window) for window in training.windows])
+        return np.array([cls._measured(window) for window in training.windows])
 
     @classmethod
     def _centred(cls, values: FloatArray, states: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -41,18 +42,21 @@ class _Named:
         rows: `[n]`, places in the bank.
         places: `[recordings]`, the place of each recording among the names.
         firsts: `[recordings]`, where the rows of each begin.
+        bounds: Of each recording, where its rows begin and end.
     """
 
     rows: NDArray[np.int64]
     places: NDArray[np.int32]
     firsts: NDArray[np.int64]
+    bounds: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, recordings: NDArray[np.int32]) -> Self:
         named = np.flatnonzero(recordings != UNNAMED)
         rows = named[np.argsort(recordings[named], kind="stable")]
         places, firsts = np.unique(recordings[rows], return_index=True)
-        return cls(rows, places, firsts)
+        bounds = tuple(pairwise([*firsts.tolist(), len(rows)]))
+        return cls(rows, places, firsts, bounds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,19 +147,30 @@ class Likeness:
 
     def nearest_of_units(self, rows: FloatArray, names: Sequence[str]) -> NearestNormal | None:
         """As `nearest`, of embeddings of length one."""
+        return self.nearest_of_stack(rows[None], names)[0] if rows.size else None
+
+    def nearest_of_stack(self, units: FloatArray, names: Sequence[str]) -> list[NearestNormal | None]:
+        """As `nearest_of_units` of each window, `[windows, patches, size]`."""
         named = self._named
-        if not rows.size or rows.shape[1] != self.bank.shape[1] or not len(named.rows):
-            return None
-        cosines = np.ascontiguousarray((rows @ self._units.T).T[named.rows])  # [rows of the bank, patches]
-        means = np.maximum.reduceat(cosines, named.firsts, axis=0).mean(axis=1, dtype=np.float64)
-        best = int(np.argmax(means))
-        own = slice(named.firsts[best], named.firsts[best + 1] if best + 1 < len(named.firsts) else None)
-        start_s = float(self.starts_s[named.rows[own][int(cosines[own].max(axis=1).argmax())]])
-        return NearestNormal(
-            recording=names[int(named.places[best])],
-            start_s=None if start_s == UNKNOWN_START else start_s,
-            distance=max(0.0, 1.0 - float(means[best])),
-        )
+        if units.shape[2] != self.bank.shape[1] or not len(named.rows):
+            return [None] * len(units)
+        cosines = (units @ self._units.T).swapaxes(1, 2)[:, named.rows]  # [windows, rows of the bank, patches]
+        nearest = np.maximum.reduceat(cosines, named.firsts, axis=1)
+        means = np.add.reduce(nearest, axis=2, dtype=np.float64) / nearest.shape[2]
+        best = means.argmax(axis=1)
+        highest = cosines.max(axis=2)
+        found: list[NearestNormal | None] = []
+        for own_highest, own_means, recording in zip(highest, means, best.tolist(), strict=True):
+            own = slice(*named.bounds[recording])
+            start_s = float(self.starts_s[named.rows[own][int(own_highest[own].argmax())]])
+            found.append(
+                NearestNormal(
+                    recording=names[int(named.places[recording])],
+                    start_s=None if start_s == UNKNOWN_START else start_s,
+                    distance=max(0.0, 1.0 - float(own_means[recording])),
+                )
+            )
+        return found
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """What the profile keeps, but for the limit."""

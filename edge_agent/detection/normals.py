@@ -232,7 +232,7 @@ class _LevelMetadata(_Strict):
         return cls(**{name: getattr(level, name) for name in cls.model_fields})
 
     def reading(self) -> LevelReading:
-        return LevelReading(chunks_dbfs=np.zeros(0, np.float32), **self.model_dump())
+        return LevelReading(**self.model_dump())
 
 
 class _WindowMetadata(_Strict):

@@ -38,4 +38,4 @@ class ReliefDetector(GaussianDetector):
     @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
         """The upper bands' own parts."""
-        return np.concatenate([np.zeros(BANDS - len(parts)), parts])
+        return np.concatenate([np.zeros((*parts.shape[:-1], BANDS - parts.shape[-1])), parts], axis=-1)

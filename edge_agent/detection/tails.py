@@ -1,6 +1,7 @@
 """Tail probabilities as base-10 logarithms: they never underflow, and a larger score always gives a smaller one."""
 
 import math
+from functools import lru_cache
 
 _LOG10_E = math.log10(math.e)
 _MAX_FRACTION_TERMS = 300
@@ -62,7 +63,7 @@ def _log_beta_tail(ratio: float, a: float) -> float:
     if ratio == 0.0:
         return 0.0
     log_1mx = math.log(ratio) + log_x
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * log_x + b * log_1mx
+    log_front = _log_beta(a, b) + a * log_x + b * log_1mx
     x = math.exp(log_x)
     if x < (a + 1.0) / (a + b + 2.0):
         return log_front + math.log(_beta_fraction(x, a, b) / a)
@@ -70,21 +71,31 @@ def _log_beta_tail(ratio: float, a: float) -> float:
     return math.log1p(-min(rest, 1.0 - 1e-16))
 
 
+@lru_cache(maxsize=256)
+def _log_beta(a: float, b: float) -> float:
+    """Of the degrees of freedom alone, which are the same for every window of a machine."""
+    return math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+
+
 def _beta_fraction(x: float, a: float, b: float) -> float:
     """Lentz's evaluation of the continued fraction of the incomplete beta function."""
     c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
     d = 1.0 / (d if abs(d) > _TINY else _TINY)
     fraction = d
-    for m in range(1, _MAX_FRACTION_TERMS):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0)),
-        ):
-            d = 1.0 + numerator * d
-            d = 1.0 / (d if abs(d) > _TINY else _TINY)
-            c = 1.0 + numerator / c
-            c = c if abs(c) > _TINY else _TINY
-            fraction *= d * c
+    for m in range(1, _MAX_FRACTION_TERMS):  # two steps of it, written out: there are five such in every window
+        even = a + 2 * m
+        numerator = m * (b - m) * x / ((even - 1.0) * even)
+        d = 1.0 + numerator * d
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = 1.0 + numerator / c
+        c = c if abs(c) > _TINY else _TINY
+        fraction *= d * c
+        numerator = -(a + m) * (a + b + m) * x / (even * (even + 1.0))
+        d = 1.0 + numerator * d
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = 1.0 + numerator / c
+        c = c if abs(c) > _TINY else _TINY
+        fraction *= d * c
         if abs(d * c - 1.0) < 1e-14:
             break
     return fraction

@@ -55,6 +55,18 @@ class ThirdOctaves:
         """Mean per third octave of `[128]` values, one per mel band."""
         return np.asarray(self.sums(values) / self._sizes)
 
+    def sums_of_all(self, values: FloatArray) -> FloatArray:
+        """`sums` of each row, `[n, 128]` to `[n, third octaves]`, in the same order of adding."""
+        count, bands = len(values), len(self._sizes)
+        places = (self._position + np.arange(0, count * bands, bands)[:, None]).reshape(-1)
+        sums = np.bincount(places, weights=values.reshape(-1), minlength=count * bands)
+        return np.asarray(sums.reshape(count, bands), np.float64)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many mel bands each third octave has."""
+        return self._sizes
+
     def mel_bands(self, centre_hz: float) -> NDArray[np.int64]:
         """Numbers of the mel bands that belong to a third octave."""
         return np.flatnonzero(self._position == self.centres_hz.index(centre_hz))

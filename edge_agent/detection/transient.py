@@ -48,5 +48,5 @@ class TransientDetector(GaussianDetector):
     @staticmethod
     def per_band(parts: FloatArray) -> FloatArray:
         """A coarse band's parts over all ranks, spread over its mel bands."""
-        per_rank = parts.reshape(len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)
-        return statistics.spread_to_bands(per_rank.sum(axis=0))
+        per_rank = parts.reshape(*parts.shape[:-1], len(statistics.RANK_DECAYS), statistics.COARSE_BANDS)
+        return statistics.spread_to_bands(per_rank.sum(axis=-2))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class HealthCode(StrEnum):
@@ -34,8 +35,7 @@ class HealthFinding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class DetectorVerdict:
+class DetectorVerdict(NamedTuple):
     """One detector's part.
 
     Attributes:
@@ -51,8 +51,7 @@ class DetectorVerdict:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class BandContribution:
+class BandContribution(NamedTuple):
     """One third octave's part.
 
     Attributes:

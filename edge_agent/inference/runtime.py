@@ -108,31 +108,50 @@ class TFLiteModel:
         if not np.isfinite(values).all():
             raise ValueError(f"{self.name}: input has values that are not finite; drop frames of lost samples before")
         items = values.reshape(values.shape[0], *self.input.shape)
-        results = tuple(np.empty((items.shape[0], *spec.shape), np.float32) for spec in self.outputs)
-        for start, stop in self._slices(items.shape[0]):
-            self._invoke(items[start:stop])
+        return self.run_written(len(items), lambda part, out: self.input.quantise(items[part], out))
+
+    def run_written(self, count: int, write: Callable[[slice, NDArray[Any]], None]) -> tuple[NDArray[np.float32], ...]:
+        """Run a batch of any size that is written straight into the interpreter's own input.
+
+        Args:
+            count: Items.
+            write: Writes the items of a slice into an array `[n, *input.shape]`, as the input stores them.
+
+        Raises:
+            BundleError: The interpreter failed on this input.
+        """
+        results = tuple(np.empty((count, *spec.shape), np.float32) for spec in self.outputs)
+        for part in self._slices(count):
+            self._invoke(part, write)
             for spec, result in zip(self.outputs, results, strict=True):
-                result[start:stop] = spec.dequantise(self._interpreter.tensor(spec.index)())
+                result[part] = spec.dequantise(self._interpreter.tensor(spec.index)())
         return results
 
     def run_again(self) -> None:
         """Run the last batch once more on what its tensors hold, for its time alone."""
         self._interpreter.invoke()
 
-    def _slices(self, count: int) -> Iterator[tuple[int, int]]:
+    def _slices(self, count: int) -> Iterator[slice]:
         step = self._fixed_batch or MAX_BATCH
         for start in range(0, count, step):
-            yield start, min(count, start + step)
+            yield slice(start, min(count, start + step))
 
-    def _invoke(self, items: NDArray[np.float32]) -> None:
+    def _invoke(self, part: slice, write: Callable[[slice, NDArray[Any]], None]) -> None:
+        count = part.stop - part.start
         try:
-            if items.shape[0] != self._batch:
+            if count != self._batch:
                 # measured: some ten microseconds, the packed weights are kept
-                self._interpreter.resize_tensor_input(self.input.index, (items.shape[0], *self.input.shape))
+                self._interpreter.resize_tensor_input(self.input.index, (count, *self.input.shape))
                 self._interpreter.allocate_tensors()
-                self._batch = items.shape[0]
-            # a view of the interpreter's own buffer; it must not outlive this statement, or invoke() refuses to run
-            self.input.quantise(items, self._interpreter.tensor(self.input.index)())
+                self._batch = count
+        except (ValueError, RuntimeError) as error:
+            raise self._failed(count, error) from error
+        # a view of the interpreter's own buffer; it must not outlive this statement, or invoke() refuses to run
+        write(part, self._interpreter.tensor(self.input.index)())
+        try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise BundleError(f"{self.name}: {self.runtime} failed on a batch of {items.shape[0]}: {error}") from error
+            raise self._failed(count, error) from error
+
+    def _failed(self, count: int, error: Exception) -> BundleError:
+        return BundleError(f"{self.name}: {self.runtime} failed on a batch of {count}: {error}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.inference.errors import BundleError
+from edge_agent.inference.runtime import MAX_BATCH
 from edge_agent.signal.level import InputMeter, LevelReading
 from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.resample import StreamResampler, rescale_position
@@ -98,7 +99,8 @@ class ChannelStream:
         self.rate_hz = rate_hz
         self.settings = settings
         self._resampler = StreamResampler(rate_hz, settings.sample_rate_hz)
-        self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1)
+        self._meter = InputMeter(rate_hz, keep_s=2 * shape.window_s + 1, next_border=self._next_border)
+        self._most_at_once = max(1, int(shape.window_s * rate_hz))  # what the meter keeps is then not outrun
         self._features = FeatureStream(
             settings, shape.window_s, shape.hop_s, shape.anew_after_s, on_frames=on_frames, transform=transform
         )
@@ -114,13 +116,18 @@ class ChannelStream:
         """Next native sample expected."""
         return self._position
 
-    def push(self, samples: FloatArray, first_sample: int) -> None:
-        """Take native samples `[n]` whose first one is `first_sample` of the stream; a jump ahead is a gap."""
+    def push(self, samples: FloatArray, first_sample: int, peak: float = math.inf) -> None:
+        """Take native samples `[n]` whose first one is `first_sample` of the stream; a jump ahead is a gap.
+
+        None of them is larger than `peak`; said by who knows it, it saves the meter looking for it.
+        """
         if first_sample > self._position:
             self._gap(first_sample)
-        self._meter.push(samples)
-        self._position += len(samples)
-        self._feed(self._resampler.push(np.ascontiguousarray(samples)))
+        for first in range(0, len(samples), self._most_at_once):
+            part = np.ascontiguousarray(samples[first : first + self._most_at_once])
+            self._meter.push(part, peak)
+            self._position += len(part)
+            self._feed(self._resampler.push(part))
 
     def finish(self) -> None:
         """The recording has ended: close its last, shorter window."""
@@ -204,6 +211,13 @@ class ChannelStream:
                 start, stop = self._native(item.start_sample), self._native(item.start_sample + item.samples)
                 self.closed_windows.append((item, self._meter.reading(start, stop)))
 
+    def _next_border(self, native: int) -> int:
+        """After a native sample the next one at which a window starts or ends."""
+        sample = self._contract(native) - 1  # the two rates round
+        while (border := self._native(sample)) <= native:
+            sample = self._features.next_border(sample)
+        return border
+
     def _native(self, sample: int) -> int:
         return rescale_position(sample, from_rate_hz=self.settings.sample_rate_hz, to_rate_hz=self.rate_hz)
 
@@ -240,6 +254,18 @@ class Analyser:
         ready = list(channels)
         self.encode(ready)
         yield from self.closed(ready)
+
+    def prepare(self, channels: Iterable[ChannelStream]) -> None:
+        """Make the encoder's input of pending patches that will wait longer than the processor's cache holds them."""
+        if not self._patches:
+            return
+        for channel in channels:
+            fresh = [patch for patch in channel.pending_patches if patch.prepared is None]
+            prepared = self._encoder.prepare([patch.log_mel_db for patch in fresh]) if fresh else None
+            if prepared is not None:
+                done = channel.pending_patches[: -len(fresh)]  # those that came last are the fresh ones
+                made = (Patch(p.index, p.log_mel_db, own) for p, own in zip(fresh, prepared, strict=True))
+                channel.pending_patches = [*done, *made]
 
     def encode(self, channels: Iterable[ChannelStream]) -> None:
         """Encode the pending patches of all channels in one batch.
@@ -292,12 +318,20 @@ class Analyser:
         if not self._patches:
             nothing = np.empty(0, np.float32)
             return [Encoded(nothing, nothing)] * len(patches)
-        encoded = self._encoder.encode(np.stack([patch.log_mel_db for patch in patches]))
-        errors = encoded.errors
-        return [
-            Encoded(encoded.embeddings[row], encoded.logits[row], None if errors is None else errors[row : row + 1])
-            for row in range(len(patches))
-        ]
+        rows: list[Encoded] = []
+        for first in range(0, len(patches), MAX_BATCH):  # a batch at a time, which the processor's cache holds
+            some = patches[first : first + MAX_BATCH]
+            prepared = [patch.prepared for patch in some if patch.prepared is not None]
+            if len(prepared) == len(some):
+                encoded = self._encoder.encode_prepared(prepared)
+            else:
+                encoded = self._encoder.encode_patches([patch.log_mel_db for patch in some])
+            errors = encoded.errors
+            rows += [
+                Encoded(encoded.embeddings[row], encoded.logits[row], None if errors is None else errors[row : row + 1])
+                for row in range(len(some))
+            ]
+        return rows
 
     def _encode_one_by_one(self, owners: Sequence[tuple[ChannelStream, Patch]]) -> None:
         """After a batch has failed: one patch's fault is not the others'."""

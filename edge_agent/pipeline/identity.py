@@ -1,6 +1,6 @@
 """Which machine a window sounds like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -147,21 +147,39 @@ class Identifier:
         Returns:
             None where the window holds no whole patch or the bundle knows no identities.
         """
-        if logits.size == 0:
-            return None
-        scaled = logits.mean(axis=0, dtype=np.float64) / self._calibration.temperature
-        weights = np.exp(scaled - scaled.max())
-        probabilities = weights / weights.sum()
-        by_group = np.bincount(self._groups, weights=probabilities)
-        group = int(by_group.argmax())
-        inside = np.where(self._groups == group, probabilities, -1.0)
-        best = int(inside.argmax())
-        likeliest = np.argsort(-probabilities, kind="stable")[:TOP].tolist()
-        order = [best, *(i for i in likeliest if i != best)][:TOP]
-        top = tuple(Candidate(self._labels[i], float(probabilities[i])) for i in order)
-        confidence = min(1.0, float(by_group[group]))
-        known = confidence >= self._calibration.min_confidence and self._was_heard(group, units)
-        return Identity(self._labels[best] if known else UNKNOWN, confidence, top)
+        return self.identify_all([(logits, units)])[0]
+
+    def identify_all(
+        self, windows: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+    ) -> list[Identity | None]:
+        """As `identify_by_units` of each window's logits and unit embeddings, in one go."""
+        found: list[Identity | None] = [None] * len(windows)
+        places = [place for place, (logits, _) in enumerate(windows) if logits.size]
+        if not places:
+            return found
+        sums = [np.add.reduce(windows[place][0], axis=0, dtype=np.float64) / len(windows[place][0]) for place in places]
+        scaled = np.array(sums) / self._calibration.temperature
+        weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probabilities = weights / weights.sum(axis=1, keepdims=True)
+        by_group = self._sums_of_groups(probabilities)
+        groups = by_group.argmax(axis=1)
+        best = np.where(self._groups == groups[:, None], probabilities, -1.0).argmax(axis=1)
+        likeliest = _highest(probabilities)
+        for row, place in enumerate(places):
+            group, first, own = int(groups[row]), int(best[row]), probabilities[row]
+            order = [first, *(i for i in likeliest[row] if i != first)][:TOP]
+            top = tuple(Candidate(self._labels[i], float(own[i])) for i in order)
+            confidence = min(1.0, float(by_group[row, group]))
+            known = confidence >= self._calibration.min_confidence and self._was_heard(group, windows[place][1])
+            found[place] = Identity(self._labels[first] if known else UNKNOWN, confidence, top)
+        return found
+
+    def _sums_of_groups(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`[n, labels]` to `[n, groups]`."""
+        rows, groups = len(probabilities), int(self._groups.max()) + 1
+        places = self._groups + np.arange(0, rows * groups, groups)[:, None]
+        sums = np.bincount(places.reshape(-1), weights=probabilities.reshape(-1), minlength=rows * groups)
+        return np.asarray(sums.reshape(rows, groups), np.float64)
 
     def _centres_by_group(self) -> list[NDArray[np.float32]]:
         """Directions of the calibration's centres of each group of labels; no rows for one that was never heard."""
@@ -178,6 +196,16 @@ class Identifier:
         if not len(centres):
             return False
         return bool((centres @ _direction_of_mean(units)).max() >= self._calibration.min_cosine)
+
+
+def _highest(probabilities: NDArray[np.float64]) -> list[list[int]]:
+    """The places of the `TOP` highest of each row, best first; of equals the first."""
+    rest, rows = probabilities.copy(), np.arange(len(probabilities))
+    found = []
+    for _ in range(min(TOP, probabilities.shape[1])):
+        found.append(rest.argmax(axis=1))
+        rest[rows, found[-1]] = -1.0
+    return np.array(found).T.tolist()  # type: ignore[no-any-return]  # of whole numbers
 
 
 def mean_direction(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

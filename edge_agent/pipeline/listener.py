@@ -15,6 +15,7 @@ from edge_agent.detection.verdict import HealthFinding, Verdict
 from edge_agent.inference.manifest import Label
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identifier, Identity
+from edge_agent.pipeline.impression import Impression, impressions_of
 from edge_agent.pipeline.match import Match, Matcher
 from edge_agent.pipeline.mismatch import MismatchWatch
 
@@ -60,6 +61,33 @@ class Listener(Protocol):
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What can be said of a window without those before it.
+
+    Attributes:
+        machine_id: The machine that it is taken for.
+        window: The window.
+        impression: What it sounds like.
+        verdict: How odd it is and why; None for a machine without a profile.
+    """
+
+    machine_id: str
+    window: AnalysedWindow
+    impression: Impression
+    verdict: Verdict | None
+
+
+class ManyListener(Listener, Protocol):
+    """Hears windows several at once: what stands in each of them first, then what follows from their order."""
+
+    def consider(self, windows: Sequence[AnalysedWindow]) -> list[Opinion]:
+        """What can be said of each by itself. Pure."""
+
+    def conclude(self, opinion: Opinion, start_ns: int) -> Heard:
+        """What follows with the windows before it, which were concluded before; `start_ns` is its wall time."""
 
 
 class MachineListener:
@@ -127,19 +155,36 @@ class MachineListener:
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
         """Make of a window what can be made of it; `start_ns` is its wall time."""
-        features = window.features
-        identity = self._identifier.identify_by_units(features.logits, features.unit_embeddings)
-        distances = self._matcher.distances_of_units(features.unit_embeddings)
-        match = self._matcher.match(distances)
-        if self._scorer is None or self._alarm is None or self._profile is None:
-            return Heard(self.machine_id, identity, None, MachineState.UNCOMMISSIONED, None, match)
-        verdict = self._scorer.score(features, window.level)
+        (opinion,) = self.consider((window,))
+        return self.conclude(opinion, start_ns)
+
+    def consider(self, windows: Sequence[AnalysedWindow]) -> list[Opinion]:
+        """What can be said of each window by itself. Pure."""
+        features = [window.features for window in windows]
+        return self.judge(windows, impressions_of(features, self._identifier, self._matcher))
+
+    def judge(self, windows: Sequence[AnalysedWindow], impressions: Sequence[Impression]) -> list[Opinion]:
+        """As `consider`, where it is known what the windows sound like."""
+        verdicts: Sequence[Verdict | None] = [None] * len(windows)
+        if self._scorer is not None:
+            verdicts = self._scorer.score_all([(window.features, window.level) for window in windows])
+        return [
+            Opinion(self.machine_id, window, impression, verdict)
+            for window, impression, verdict in zip(windows, impressions, verdicts, strict=True)
+        ]
+
+    def conclude(self, opinion: Opinion, start_ns: int) -> Heard:
+        """What follows with the windows before it, which were concluded before; `start_ns` is its wall time."""
+        sounds, verdict, features = opinion.impression, opinion.verdict, opinion.window.features
+        if verdict is None or self._alarm is None or self._profile is None:
+            return Heard(self.machine_id, sounds.identity, None, MachineState.UNCOMMISSIONED, None, sounds.match)
         if self._watch is not None and not verdict.blocked:
-            verdict = _with(verdict, self._watch.update(features, distances, identity))
+            verdict = _with(verdict, self._watch.update(features, sounds.distances, sounds.identity))
         alarm = self._alarm.update(verdict, start_ns)
         prior = self._profile.prior_name
         fault = self._faults.guess(features.embeddings) if self._faults is not None and verdict.is_anomalous else None
-        return Heard(self.machine_id, identity, verdict, _state(verdict, alarm), alarm, match, prior, fault)
+        state = _state(verdict, alarm)
+        return Heard(self.machine_id, sounds.identity, verdict, state, alarm, sounds.match, prior, fault)
 
 
 def _with(verdict: Verdict, finding: HealthFinding | None) -> Verdict:

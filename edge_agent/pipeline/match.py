@@ -55,11 +55,11 @@ class _Banks:
         first_rows = np.cumsum([0, *(len(bank) for bank in banks[:-1])])
         return cls(tuple(machines), first_rows, np.ascontiguousarray(np.concatenate(banks).T))
 
-    def distances(self, units: NDArray[np.float32]) -> dict[str, float]:
-        """As `Likeness.distance` of each machine, of embeddings of length one."""
-        nearest = np.maximum.reduceat(units @ self.rows, self.first_rows, axis=1)
-        distances: list[float] = (1.0 - nearest.mean(axis=0, dtype=np.float64)).tolist()
-        return dict(zip(self.machines, distances, strict=True))
+    def distances(self, units: NDArray[np.float32]) -> list[dict[str, float]]:
+        """As `Likeness.distance` of each machine, of windows `[windows, patches, size]` of embeddings of length one."""
+        nearest = np.maximum.reduceat(units @ self.rows, self.first_rows, axis=2)
+        distances = (1.0 - np.add.reduce(nearest, axis=1, dtype=np.float64) / nearest.shape[1]).tolist()
+        return [dict(zip(self.machines, own, strict=True)) for own in distances]
 
 
 class Matcher:
@@ -97,8 +97,12 @@ class Matcher:
 
     def distances_of_units(self, rows: NDArray[np.float32]) -> dict[str, float]:
         """As `distances`, of embeddings of length one."""
-        banks = self._banks.get(rows.shape[1]) if rows.size else None
-        return {} if banks is None else banks.distances(rows)
+        return self.distances_of_stack(rows[None])[0] if rows.size else {}
+
+    def distances_of_stack(self, units: NDArray[np.float32]) -> list[dict[str, float]]:
+        """As `distances_of_units` of each window, `[windows, patches, size]`."""
+        banks = self._banks.get(units.shape[2])
+        return [{} for _ in units] if banks is None else banks.distances(units)
 
     def match(self, distances: Mapping[str, float]) -> Match | None:
         """The answer to a window's distances; None where there are none."""

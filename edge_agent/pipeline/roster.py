@@ -1,6 +1,6 @@
 """The machines of a gateway, and which of them a window belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Self
 
@@ -10,7 +10,8 @@ from edge_agent.inference.bundle import Bundle
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.faults import fault_prototypes
 from edge_agent.pipeline.identity import UNKNOWN, Identifier, identifier_of
-from edge_agent.pipeline.listener import Heard, Listener, MachineListener, MachineState
+from edge_agent.pipeline.impression import Impression, impressions_of
+from edge_agent.pipeline.listener import Heard, MachineListener, MachineState, ManyListener, Opinion
 from edge_agent.pipeline.match import Matcher
 from edge_agent.pipeline.priors import type_prior
 
@@ -72,7 +73,7 @@ class Roster:
         """The machine's listener; raises `KeyError` for one that is not on the roster."""
         return self._listeners[machine_id]
 
-    def router(self) -> Listener:
+    def router(self) -> ManyListener:
         """A listener that lets the sound say which machine it is.
 
         By the profiles of commissioned machines, where the encoder gives embeddings to compare; by the encoder's own
@@ -106,13 +107,33 @@ class _Router:
         self._listeners = listeners
 
     def hear(self, window: AnalysedWindow, start_ns: int) -> Heard:
-        identity = self._identifier.identify_by_units(window.features.logits, window.features.unit_embeddings)
-        match = self._matcher.match(self._matcher.distances_of_units(window.features.unit_embeddings))
-        if match is not None:
-            label = match.machine
-        else:
-            label = UNKNOWN if identity is None else identity.label
-        if label in self._listeners:
-            return self._listeners[label].hear(window, start_ns)
-        state = MachineState.UNKNOWN if label == UNKNOWN else MachineState.UNCOMMISSIONED
-        return Heard(label, identity, None, state, None, match)
+        (opinion,) = self.consider((window,))
+        return self.conclude(opinion, start_ns)
+
+    def consider(self, windows: Sequence[AnalysedWindow]) -> list[Opinion]:
+        impressions = impressions_of([window.features for window in windows], self._identifier, self._matcher)
+        places: dict[str, list[int]] = {}
+        for place, impression in enumerate(impressions):
+            places.setdefault(_label(impression), []).append(place)
+        opinions: dict[int, Opinion] = {}
+        for label, own in places.items():
+            if label in self._listeners:
+                judged = self._listeners[label].judge([windows[i] for i in own], [impressions[i] for i in own])
+                opinions.update(zip(own, judged, strict=True))
+            else:
+                opinions.update((i, Opinion(label, windows[i], impressions[i], None)) for i in own)
+        return [opinions[place] for place in range(len(windows))]
+
+    def conclude(self, opinion: Opinion, start_ns: int) -> Heard:
+        if opinion.machine_id in self._listeners:
+            return self._listeners[opinion.machine_id].conclude(opinion, start_ns)
+        state = MachineState.UNKNOWN if opinion.machine_id == UNKNOWN else MachineState.UNCOMMISSIONED
+        sounds = opinion.impression
+        return Heard(opinion.machine_id, sounds.identity, None, state, None, sounds.match)
+
+
+def _label(impression: Impression) -> str:
+    """The machine that a window sounds like."""
+    if impression.match is not None:
+        return impression.match.machine
+    return UNKNOWN if impression.identity is None else impression.identity.label

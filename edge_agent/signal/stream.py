@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ FrameTap = Callable[[int, FloatArray], None]
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One input of the encoder: frames `[patch_frames, n_mels]`, dB; `index` on the stream's patch grid."""
+    """One input of the encoder: frames `[patch_frames, n_mels]`, dB; `index` on the stream's patch grid.
+
+    `prepared` is what a model's input stores of it, where that was made already.
+    """
 
     index: int
     log_mel_db: FloatArray
+    prepared: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +151,21 @@ class FeatureStream:
         self._position = end
         into_group = end - self._next_group * self._group_samples
         self._lost_frames = -(-into_group // self.settings.hop_samples)
-        for _ in self._frames.push(np.zeros(into_group, np.float32)):
+        if len(self._frames.push(np.zeros(into_group, np.float32))):
             raise AssertionError("less than a group cannot complete one")
 
     def finish(self) -> Iterator[Window]:
         """End of the recording: yield the last, shorter window if any sample belongs to no earlier one."""
         if self._position > max(self._window_start, self._seen):
             yield self._close_window(self._position - self._window_start)
+
+    def next_border(self, sample: int) -> int:
+        """After a sample the next one at which a window starts or ends: those to come, and the one just closed."""
+        starts, stops = (
+            first + max(0, (sample - first) // self.hop_samples + 1) * self.hop_samples
+            for first in (self._window_start, self._window_stop())
+        )
+        return min(border for border in (starts, stops, self._seen) if border > sample)
 
     def open_patches(self) -> Iterator[Patch]:
         """The patches of windows that are still open, once more."""
@@ -171,11 +184,12 @@ class FeatureStream:
         return self._window_start + self.window_samples
 
     def _feed(self, samples: FloatArray) -> Iterator[Patch]:
-        for log_mel_db in self._frames.push(samples):
+        new = self._frames.push(samples)
+        for place, log_mel_db in enumerate(new):
             self._keep_frames(log_mel_db)
             self._next_group += 1
             self._lost_frames = 0
-            patch = self._latest_patch()
+            patch = self._latest_patch(new[: place + 1])
             if patch is not None:
                 yield patch
 
@@ -188,13 +202,16 @@ class FeatureStream:
             if self._on_frames is not None:
                 self._on_frames(group.first_frame, group.log_mel_db)
 
-    def _latest_patch(self) -> Patch | None:
+    def _latest_patch(self, new: FloatArray) -> Patch | None:
+        """The patch that the last of the new groups completes."""
         per_patch = self.settings.patch_frames // self.settings.patch_hop_frames
         groups = self._groups[-per_patch:]
         whole = all(len(g.log_mel_db) == self.settings.patch_hop_frames for g in groups)
         first = self._next_group - per_patch
         if len(groups) < per_patch or not whole or groups[0].first_frame != first * self.settings.patch_hop_frames:
             return None
+        if len(new) >= per_patch:  # they lie one after the other already: no copy
+            return Patch(first, new[-per_patch:].reshape(-1, self.settings.n_mels))
         return Patch(first, np.concatenate([g.log_mel_db for g in groups]))
 
     def _close_window(self, length: int, next_start: int | None = None) -> Window:

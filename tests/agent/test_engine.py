@@ -1,6 +1,6 @@
 """The engine: whatever arrives and however it ends, every sample is booked once and every window comes once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -246,10 +246,10 @@ class Stumbling:
         self._encoder = encoder
         self.spec = encoder.spec
 
-    def encode(self, log_mel_db: NDArray[np.float32]) -> Encoded:
-        if log_mel_db.max() > 18.0:
+    def encode_patches(self, patches: Sequence[NDArray[np.float32]]) -> Encoded:
+        if max(patch.max() for patch in patches) > 18.0:
             raise BundleError("tiny.tflite: failed on a batch")
-        return self._encoder.encode(log_mel_db)
+        return self._encoder.encode_patches(patches)
 
 
 def _scream(first: int, stop: int) -> NDArray[np.float32]:

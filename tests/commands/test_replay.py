@@ -1,6 +1,8 @@
 """Replay: the same bytes in give the same results out, every form of input is taken, every line keeps the schema."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from edge_agent.agent import offline
 from edge_agent.delivery.schema import SCHEMA_DIRECTORY
 from edge_agent.signal.logmel import log_mel_db
+from edge_agent.simulate import MachineSimulator, MachineType, random_spec
 from tests.support.agent import BUNDLE, Done, Shell, machine_sound, write_sound
 
 SCHEMA = Draft202012Validator(json.loads((SCHEMA_DIRECTORY / "result.json").read_text(encoding="utf-8")))
@@ -202,6 +206,41 @@ def test_what_cannot_be_done_is_refused_with_1(
     complaints = [line for line in done.err.splitlines() if line.startswith("edge-agent: ")]
     assert len(complaints) == 1, done.err
     assert says in complaints[0]
+
+
+def test_many_windows_at_a_step_change_no_byte(
+    shell: Shell, commissioned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated sound of two machines: alarms, a muted stretch, a short file, one that is no sound."""
+    state = tmp_path / "state"
+    shutil.copytree(commissioned, state)
+    simulator = MachineSimulator(random_spec(MachineType.FAN, np.random.default_rng(1), "fan"), 1, 16_000)
+    for index in range(6):
+        write_sound(tmp_path / "learn" / f"{index}.wav", simulator.render(160_000))
+    words = ("commission", "--machine", "fan", "--from", tmp_path / "learn", "--bundle", BUNDLE, "--state-dir", state)
+    assert shell(*words).status == 0
+    sound = tmp_path / "sound"
+    muted = simulator.render(480_000)
+    muted[150_000:330_000] = 0.0
+    write_sound(sound / "a.wav", muted)
+    whining = np.concatenate([machine_sound(20.0, seed=50), machine_sound(70.0, seed=51, whine=0.1)])
+    write_sound(sound / "b.flac", whining)
+    (sound / "c.wav").write_text("no sound", encoding="utf-8")
+    write_sound(sound / "d.wav", machine_sound(4.0, seed=52))
+    write_sound(sound / "e.wav", simulator.render(330_000))
+
+    def said(most: int, *words: str) -> tuple[list[str], str]:
+        monkeypatch.setattr(offline, "STEP_WINDOWS", most)
+        done = shell("replay", "--json", *words, sound, "--bundle", BUNDLE, "--state-dir", state)
+        lines = [re.sub(r'"id":"[^"]*",|"time":"[^"]*",', "", line) for line in done.out.splitlines()]
+        return lines, re.sub(r", \d+ x real time", "", done.err)
+
+    for words in (["--auto"], ["--machine", "press", "--hop-s", "5"], ["--machine", "fan"]):
+        one, many = said(1, *words), said(16, *words)
+        assert one == many
+        assert f"{sound / 'c.wav'}" in one[1]
+        states = {json.loads(line)["data"]["state"] for line in one[0]}
+        assert "--auto" not in words or {"normal", "alarm"} <= states
 
 
 def test_processes_that_share_the_recordings_change_neither_order_nor_bytes(

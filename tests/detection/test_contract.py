@@ -107,6 +107,24 @@ def test_finite_for_any_finite_window(
     assert value is None or (np.isfinite(value) and value >= 0)
 
 
+def test_many_windows_at_once_are_assessed_as_each_alone(detector: Detector) -> None:
+    lengths = (311, 200, 63, 311, 7, 311, 96, 1)
+    windows = [sounds.window(60 + k, machine=k % 2, knocks=k % 3 == 0, frames=n) for k, n in enumerate(lengths)]
+    alone = [
+        detector.assess(sounds.window(60 + k, machine=k % 2, knocks=k % 3 == 0, frames=n))
+        for k, n in enumerate(lengths)
+    ]
+    for window in windows:
+        detector.look(window)
+    for one, other in zip(alone, detector.assess_all(windows), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert one.score == other.score
+            assert (one.contributions is None) == (other.contributions is None)
+            assert one.contributions is None or one.contributions.tobytes() == np.asarray(other.contributions).tobytes()
+    assert detector.assess_all(()) == []
+
+
 def test_contributions_sum_to_the_score(detector: Detector) -> None:
     window = sounds.window(11, knocks=True)
     assessment = detector.assess(window)

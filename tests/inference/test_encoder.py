@@ -41,6 +41,23 @@ def test_gain_changes_no_result(bundle_dir: Path) -> None:
     )
 
 
+def test_patches_that_lie_anywhere_and_were_prepared_before_are_encoded_alike(bundle_dir: Path) -> None:
+    encoder, many = load_bundle(bundle_dir).encoder(), patches(21)
+    plain = encoder.encode(many)
+    prepared = encoder.prepare(list(many))
+    assert prepared is not None
+    for found in (encoder.encode_patches(list(many)), encoder.encode_prepared(list(prepared))):
+        assert found.embeddings.tobytes() == plain.embeddings.tobytes()
+        assert found.logits.tobytes() == plain.logits.tobytes()
+
+
+def test_a_model_of_another_kind_encodes_patches_the_plain_way(autoencoder_dir: Path) -> None:
+    encoder = load_bundle(autoencoder_dir).encoder()
+    assert encoder.prepare(list(patches(2))) is None
+    errors, plain = encoder.encode_patches(list(patches(2))).errors, encoder.encode(patches(2)).errors
+    assert errors is not None and plain is not None and errors.tobytes() == plain.tobytes()
+
+
 def test_no_patches_give_no_rows(bundle_dir: Path, autoencoder_dir: Path) -> None:
     assert load_bundle(bundle_dir).encoder().encode(patches(0)).embeddings.shape == (0, 8)
     encoded = load_bundle(autoencoder_dir).encoder().encode(patches(0))

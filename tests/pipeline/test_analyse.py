@@ -24,8 +24,10 @@ def analyser() -> Analyser:
     return Analyser(tiny_encoder())
 
 
-def _run(analyser: Analyser, rate_hz: int, parts: list[tuple[int, np.ndarray]]) -> list[AnalysedWindow]:
-    channel = ChannelStream(SETTINGS, SHAPE, rate_hz)
+def _run(
+    analyser: Analyser, rate_hz: int, parts: list[tuple[int, np.ndarray]], shape: WindowShape = SHAPE
+) -> list[AnalysedWindow]:
+    channel = ChannelStream(SETTINGS, shape, rate_hz)
 
     def drain() -> Iterator[AnalysedWindow]:
         return (window for _, window in analyser.drain([channel]))
@@ -40,11 +42,10 @@ def _run(analyser: Analyser, rate_hz: int, parts: list[tuple[int, np.ndarray]]) 
 
 
 def _key(window: AnalysedWindow) -> tuple[object, ...]:
-    level = window.level
     return (
         window.index, window.start, window.stop, window.duration_s, window.coverage,
         window.features.log_mel_db.tobytes(), window.features.embeddings.tobytes(), window.features.logits.tobytes(),
-        None if level is None else (level.rms_dbfs, level.dc, level.used_bits, level.chunks_dbfs.tobytes()),
+        window.level,
     )  # fmt: skip
 
 
@@ -75,6 +76,20 @@ def test_a_gap_lowers_the_coverage_of_its_window_only(analyser: Analyser, rate_h
     assert [w.coverage for w in windows[:2]] == [1.0, pytest.approx(2 / 3, abs=1e-3)]
     assert [w.start_s for w in windows] == [0.0, 3.0, 6.0]
     assert np.isfinite(windows[1].features.log_mel_db).all()
+
+
+@pytest.mark.parametrize("hop_s", [3.0, 1.3])
+def test_a_block_longer_than_what_the_meter_keeps_costs_no_level(analyser: Analyser, hop_s: float) -> None:
+    samples = np.tile(NOISE[:160_000], 3)
+    split, whole = (
+        _run(analyser, 16_000, parts, WindowShape(3.0, hop_s))
+        for parts in (
+            [(first, samples[first : first + 1_600]) for first in range(0, len(samples), 1_600)],
+            [(0, samples)],
+        )
+    )
+    assert all(window.level is not None for window in whole)
+    assert [_key(window) for window in split] == [_key(window) for window in whole]
 
 
 def test_channels_share_one_batch_and_keep_their_own_results(analyser: Analyser) -> None:

@@ -14,6 +14,7 @@ from edge_agent.detection.profile import Profile
 from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identifier, IdentityCalibration
 from edge_agent.pipeline.listener import MachineListener, MachineState
+from edge_agent.pipeline.match import Matcher
 from tests.detection import sounds
 
 LABELS = ("fan_1", "fan_2", "fan_3")
@@ -54,6 +55,29 @@ def test_without_a_profile_a_machine_is_named_and_not_judged() -> None:
 def test_a_window_is_suspect_before_the_alarm_and_normal_only_after_it(profile: Profile) -> None:
     listener = MachineListener("fan_1", IDENTIFIER, profile, lambda name: PRIOR)
     assert _states(listener, [0.0, 30.0, 30.0, 0.0, 0.0]) == ["normal", "suspect", "alarm", "alarm", "normal"]
+
+
+def test_many_windows_at_once_are_heard_as_one_after_the_other(profile: Profile) -> None:
+    """Windows of all lengths, as gaps leave them, normal ones and alarms."""
+    changes_db = [0.0, 30.0, 30.0, 0.0, 30.0, 0.0, 0.0, 0.0, 25.0, 0.0]
+    frames = [311, 311, 250, 311, 70, 40, 311, 9, 311, 311]
+
+    def windows() -> list[AnalysedWindow]:
+        made = []
+        for index, (change_db, count) in enumerate(zip(changes_db, frames, strict=True)):
+            features = sounds.window(500 + index, change_db=np.linspace(-change_db, change_db, 128), frames=count)
+            features.logits[:, index % len(LABELS)] = 9.0
+            made.append(AnalysedWindow(index, 0, 160_000, 160_000, 0.0, 10.0, 1.0, features, None))
+        return made
+
+    matcher = Matcher({"fan_1": profile.likeness} if profile.likeness is not None else {})
+    one, many = (MachineListener("fan_1", IDENTIFIER, profile, lambda name: PRIOR, matcher=matcher) for _ in range(2))
+    alone = [one.hear(window, index * 10**10) for index, window in enumerate(windows())]
+    opinions = many.consider(windows())
+    together = [many.conclude(opinion, index * 10**10) for index, opinion in enumerate(opinions)]
+    assert together == alone
+    assert {heard.state.value for heard in alone} == {"normal", "suspect", "alarm"}
+    assert {heard.match is None for heard in alone} == {True, False}  # the shorter ones hold no whole patch
 
 
 def test_another_recording_begins_its_counting_anew(profile: Profile) -> None:

@@ -65,13 +65,35 @@ def test_any_split_gives_the_same_reading(cuts: list[int]) -> None:
     reference.push(samples)
     theirs = reference.reading(3_000, 30_000)
     assert ours is not None and theirs is not None and whole is not None
-    assert ours.chunks_dbfs.tobytes() == theirs.chunks_dbfs.tobytes()
-    assert (ours.rms_dbfs, ours.dc, ours.used_bits, ours.repeated_fraction) == (
-        theirs.rms_dbfs,
-        theirs.dc,
-        theirs.used_bits,
-        theirs.repeated_fraction,
-    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("scale", [0.05, 3.0], ids=["quiet", "clipped"])
+@pytest.mark.parametrize("block", [700, 1_600, 9_000, 33_000])
+def test_known_borders_change_no_reading(block: int, scale: float) -> None:
+    samples = np.clip(scale * 20 * NOISE, -1.0, 1.0).astype(np.float32)
+    samples[20_000:21_000] = 0.25
+    every, known = InputMeter(RATE, 10.0), InputMeter(RATE, 10.0, lambda position: (position // 7_000 + 1) * 7_000)
+    for first in range(0, len(samples), block):
+        part = samples[first : first + block]
+        every.push(part)
+        known.push(part, float(np.abs(part).max()))
+    for start, stop in ((0, 7_000), (7_000, 21_000), (14_000, 28_000), (28_000, len(samples))):
+        reading = known.reading(start, stop)
+        assert reading is not None and reading == every.reading(start, stop)
+
+
+def test_a_reading_between_the_known_borders_has_the_exact_level() -> None:
+    samples = NOISE.astype(np.float32)
+    samples[:1_000] = 1.0
+    every, known = InputMeter(RATE, 10.0), InputMeter(RATE, 10.0, lambda position: (position // 16_000 + 1) * 16_000)
+    every.push(samples)
+    known.push(samples)
+    exact, reading = every.reading(8_000, 16_000), known.reading(8_000, 16_000)
+    assert exact is not None and reading is not None
+    assert (reading.rms_dbfs, reading.dc) == (exact.rms_dbfs, exact.dc)
+    assert (reading.peak_dbfs, exact.clipped_fraction) == (0.0, 0.0)
+    assert reading.clipped_fraction == pytest.approx(1_000 / 15_872)  # of the stretch that it cuts
 
 
 def test_after_a_gap_the_chunk_grid_goes_on() -> None:
