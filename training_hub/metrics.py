@@ -54,5 +54,8 @@ class HubMetrics:
             "training_hub_orphans_removed", "Stored files that no record named for a day.", registry=registry
         )
         self.removed = Counter(
-            "training_hub_retention_removed", "Rows that were removed for their age.", ("what",), registry=registry
+            "training_hub_retention_removed",
+            "Rows and files that were removed for their age.",
+            ("what",),
+            registry=registry,
         )

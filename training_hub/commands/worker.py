@@ -21,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from training_hub.catalogue.migrate import migrate  # noqa: PLC0415
     from training_hub.commands._log import set_up_log  # noqa: PLC0415
+    from training_hub.companions.retention import retention_of_files  # noqa: PLC0415
     from training_hub.jobs.worker import Worker  # noqa: PLC0415
     from training_hub.opening import open_parts  # noqa: PLC0415
 
@@ -31,5 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
         worker = Worker(parts, slots=arguments.jobs or settings.jobs.workers)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
-        worker.run()
+        beside = retention_of_files(parts)
+        beside.start()
+        try:
+            worker.run()
+        finally:
+            beside.stop()
     return 0

@@ -20,6 +20,11 @@ class RetentionSection(Section):
     )
     jobs_days: _Days = Field(default=365, description="Jobs that have ended, unless a training names them.")
     audit_days: _Days = Field(default=0, description="Entries of the audit log.")
+    cache_days: _Days = Field(
+        default=30,
+        description="Files of the state directory that are made again where they are wanted: fitted profiles, unpacked "
+        "bundles; and the work of trainings that were ended.",
+    )
     new_clips_days: _Days = Field(
         default=0,
         description="Clips of gateways that nobody labelled and no alarm names; they are deleted, as by a person, and "

@@ -13,6 +13,7 @@ from training_hub.catalogue.labelling import Deed
 from training_hub.catalogue.removal import purge_clips
 from training_hub.parts import HubParts
 from training_hub.retention.events import remove_events
+from training_hub.retention.files import remove_files
 from training_hub.retention.rows import delete_new_clips, remove_audit, remove_jobs
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def remove_old(
         batch: Rows of a transaction.
 
     Returns:
-        How many rows went, by kind; those of which none went are left out.
+        How many rows or files went, by kind; those of which none went are left out.
 
     Raises:
         StorageError: The store refuses to remove what was purged.
@@ -85,6 +86,8 @@ def _passes(parts: HubParts, now: datetime, batch: int) -> Iterator[tuple[str, I
     for what, days, step in steps:
         if days:
             yield what, _until_none(parts, step, before(days))
+    if limits.cache_days:
+        yield "files", remove_files(parts.state_dir, parts.database, before=before(limits.cache_days), now=now)
 
 
 def _until_none(parts: HubParts, step: Callable[[Session, datetime], int], at: datetime) -> Iterator[int]:

@@ -17,6 +17,7 @@ from edge_agent.detection.scorer import MachineScorer
 from edge_agent.pipeline.priors import type_prior
 from training_hub.catalogue.tables import Clip, Machine
 from training_hub.parts import HubParts
+from training_hub.retention.files import used
 from training_hub.sounds.ear import Ear
 from training_hub.sounds.errors import Refusal, SoundError
 from training_hub.sounds.reading import Window, frames_of, window_samples
@@ -87,7 +88,9 @@ class ProfileShelf:
         path = self._directory / f"{key}.npz"
         if path.is_file():
             try:
-                return Fitted(MachineScorer(Profile.load(path), prior), len(clips), 0)
+                found = Fitted(MachineScorer(Profile.load(path), prior), len(clips), 0)
+                used(path)
+                return found
             except DetectionError:
                 path.unlink(missing_ok=True)  # damaged, or of another version: it is fitted again
         recordings = self._recordings(clips, ear)

@@ -20,6 +20,7 @@ from edge_agent.inference.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES
 from training_hub.catalogue.model_in_use import model_in_use
 from training_hub.catalogue.tables import Bundle as BundleRow
 from training_hub.parts import HubParts
+from training_hub.retention.files import used
 from training_hub.sounds.ear import Ear
 from training_hub.sounds.errors import Refusal, SoundError
 from training_hub.storage.errors import StorageError
@@ -60,6 +61,7 @@ class BundleShelf:
                 while len(self._ears) > _KEPT:
                     self._ears.popitem(last=False)
             self._ears.move_to_end(sha256)
+            used(self._root(sha256))
             return self._ears[sha256]
 
     def shipped(self) -> Ear:
@@ -86,9 +88,12 @@ class BundleShelf:
                 raise SoundError(Refusal.UNAVAILABLE, f"no bundle listens here: {error}") from error
         return self._shipped
 
+    def _root(self, sha256: str) -> Path:
+        return self._parts.settings.server.state_dir / "cache" / "bundles" / sha256
+
     def _opened(self, row: BundleRow) -> Ear:
         sha256 = row.sha256
-        root = self._parts.settings.server.state_dir / "cache" / "bundles" / sha256
+        root = self._root(sha256)
         try:
             if not root.is_dir():
                 unpacked(self._parts.objects.get(row.object_sha256), root, name=f"{row.name} {row.version}")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
+from edge_agent.inference.bundle import load_bundle
 from tests.support.clips import START, make_clip
 from tests.support.events import alarm, health, result, status, time_of, ulid
 from tests.support.hub import Hub
+from tests.support.variants import SHIPPED, archive_of
+from training_hub.catalogue.labelling import Deed
 from training_hub.catalogue.tables import Alarm, AuditEntry, Clip, Event, Job, MachineDay, Run
 from training_hub.catalogue.types import utc_now
 from training_hub.config.retention import RetentionSection
 from training_hub.config.settings import HubSettings
 from training_hub.parts import HubParts
+from training_hub.retention.files import used
 from training_hub.retention.run import remove_old
+from training_hub.rollout.adding import add_bundle
+from training_hub.sounds.shelf import BundleShelf
 
 LATER = timedelta(days=400)
 MONTH = {"since": "2026-02-01", "until": "2026-04-01"}
@@ -31,7 +39,7 @@ def _with(hub: Hub, **days: int) -> HubParts:
 
 def _remove(hub: Hub, now: datetime | None = None, *, batch: int = 7, **days: int) -> dict[str, int]:
     found: list[float] = []
-    limits = {"events_days": 0, "jobs_days": 0} | days
+    limits = {"events_days": 0, "jobs_days": 0, "cache_days": 0} | days
     removed = remove_old(_with(hub, **limits), now or utc_now() + LATER, pause=found.append, batch=batch)
     assert found or not removed, "others may write between batches"
     return removed
@@ -194,3 +202,50 @@ def test_the_audit_log_is_kept_unless_told_otherwise(hub: Hub) -> None:
 def test_events_outlast_what_gateways_send_again(days: int) -> None:
     with pytest.raises(ValueError, match="7 or more"):
         HubSettings(retention=RetentionSection(events_days=days))
+
+
+def test_files_that_can_be_made_again_go_when_nobody_used_them(hub: Hub) -> None:
+    state, now = hub.parts.state_dir, utc_now()
+    old_s = (now - timedelta(days=100)).timestamp()
+
+    def put(path: str, *, age_s: float | None = old_s) -> Path:
+        target = state / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("x")
+        if age_s is not None:
+            os.utime(target, (age_s, age_s))
+            os.utime(target.parent, (age_s, age_s))
+        return target
+
+    stale, fresh, again = put("cache/profiles/a.npz"), put("cache/profiles/b.npz", age_s=None), put("cache/profiles/c")
+    used(again)
+    bundle = put("cache/bundles/aaaa/manifest.json")
+    ended, going_on = put(f"work/{ulid(1)}/draft"), put(f"work/{ulid(2)}/draft")
+    kept = put("hub-key")
+    with hub.parts.database.transaction() as session:
+        session.add(Job(id=ulid(1), kind="retrain", state="failed", created_by="hub", finished_at=now))
+        session.add(Job(id=ulid(2), kind="retrain", state="running", created_by="hub"))
+    assert _remove(hub, now, cache_days=0) == {}
+    assert _remove(hub, now, cache_days=30) == {"files": 3}
+    assert [path.exists() for path in (stale, bundle, ended)] == [False] * 3
+    assert all(path.exists() for path in (fresh, again, going_on, kept))
+    assert not (state / "cache/bundles/aaaa").exists() and not (state / f"work/{ulid(1)}").exists()
+
+
+def test_a_bundle_that_is_listened_with_is_kept(hub: Hub) -> None:
+    """It is read from its folder as long as it is open."""
+    shipped = load_bundle(SHIPPED, probe=False, self_test=False)
+    with hub.parts.database.transaction() as session:
+        deed = Deed("user:anna", utc_now())
+        row = add_bundle(session, hub.parts.objects, archive_of(shipped), shipped.ref, "", bundle_id=ulid(1), deed=deed)
+        sha256 = row.sha256
+    shelf = BundleShelf(hub.parts)
+    shelf.ear(sha256)
+    root = hub.parts.state_dir / "cache" / "bundles" / sha256
+    old_s = (utc_now() - timedelta(days=100)).timestamp()
+    os.utime(root, (old_s, old_s))
+    shelf.ear(sha256)
+    assert _remove(hub, utc_now(), cache_days=30) == {}
+    os.utime(root, (old_s, old_s))
+    assert _remove(hub, utc_now(), cache_days=30) == {"files": 1}
+    assert BundleShelf(hub.parts).ear(sha256).bundle.sha256 == sha256, "it is unpacked again"
