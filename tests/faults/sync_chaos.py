@@ -1,6 +1,6 @@
 """Kills the sync at random moments of its uploads, cuts its lines and takes the hub away; counts what was lost.
 
-`python -m tests.faults.sync_chaos --kills 100` is the long run; the tests do a short one.
+`python -m tests.faults.sync_chaos --kills 100 [--hub real]` is the long run; the tests do a short one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from edge_agent.clips.store import ClipStore, StoreLimits
 from tests.clips.samples import START_NS
+from tests.faults.hub_sides import ContractSide, HubSide, RealSide
 from tests.support.agent import ROOT, write_config
 from tests.support.broker import wait_until
-from tests.support.contract_hub import ContractHub, Kept
 from tests.sync.gateway import Gateway
 
 CLIPS = 12
@@ -33,6 +33,8 @@ class CuttingLine:
 
     def __init__(self, hub_port: int, choose: random.Random, *, least: int, most: int) -> None:
         self.cuts = 0
+        self.calls = 0
+        """Connections that were begun."""
         self._hub_port = hub_port
         self._choose = choose
         self._least, self._most = least, most
@@ -56,6 +58,7 @@ class CuttingLine:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.calls += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -88,7 +91,6 @@ class Outcome:
         early: Clips that counted as sent at some kill while the hub had no record of them.
         altered: Files at the hub that are not those of the gateway.
         gone: Clips that the gateway lost.
-        files_sent: Times that a file was sent whole.
     """
 
     kills: int
@@ -100,15 +102,20 @@ class Outcome:
     early: tuple[str, ...]
     altered: tuple[str, ...]
     gone: tuple[str, ...]
-    files_sent: int
 
 
-def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcome:
+def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS, is_real: bool = False) -> Outcome:
     """Kill the sync `kills` times, with the line cut and the hub away now and then, then let it finish."""
-    choose = random.Random(seed)
-    hub = ContractHub(Kept())
+    hub: HubSide = RealSide(directory / "hub") if is_real else ContractSide()
+    try:
+        return _run(directory, hub, kills=kills, choose=random.Random(seed), clips=clips)
+    finally:
+        hub.go()
+
+
+def _run(directory: Path, hub: HubSide, *, kills: int, choose: random.Random, clips: int) -> Outcome:
     line = CuttingLine(hub.port, choose, least=10_000, most=250_000)
-    gateway = Gateway(directory, f"http://127.0.0.1:{line.port}")
+    gateway = Gateway(directory, f"http://127.0.0.1:{line.port}", key=hub.key)
     gateway.clock.s = (time.time_ns() - START_NS) / 1e9  # the processes go by the real one
     wanted = gateway.keep(clips, seconds=5.0)
     events = gateway.publish(EVENTS)
@@ -119,20 +126,18 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
     outages = 0
     try:
         for kill in range(kills):
-            asked = hub.requests.total()
+            calls = line.calls
             process = start_sync(config, directory)
-            wait_until(lambda asked=asked, hub=hub: hub.requests.total() > asked, 60.0, "a request")  # type: ignore[misc]
+            wait_until(lambda calls=calls: line.calls > calls, 60.0, "a call")  # type: ignore[misc]
             time.sleep(choose.uniform(0.0, 1.5))
             if kill % 3 == 1:  # the hub goes away under it, and comes back with what it had
                 outages += 1
-                hub.close()
+                hub.go()
                 time.sleep(choose.uniform(0.1, 0.5))
-                requests = hub.requests
-                hub = ContractHub(hub.kept, hub.port)
-                hub.requests = requests
+                hub.come()
             process.kill()
             process.wait()
-            early |= _synced(gateway) - hub.kept.records.keys()
+            early |= _synced(gateway) - hub.clips()
         line.whole = True
         process = start_sync(config, directory, watch=False)
         assert process.wait(120) == 0, (directory / "sync.log").read_text()[-2000:]
@@ -140,10 +145,10 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
         there = {row.id for row in store.rows()}
         files = {clip.sha256: store.payload_path(clip).read_bytes() for clip in wanted if clip.id in there}
         store.close()
-        kept = hub.kept
-        lost = [clip.id for clip in wanted if clip.id not in kept.records or clip.sha256 not in kept.files]
+        there_clips, there_files, there_events = hub.clips(), hub.files(), hub.events()
+        lost = [clip.id for clip in wanted if clip.id not in there_clips or clip.sha256 not in there_files]
         lost += [clip.id for clip in wanted if clip.id not in _synced(gateway)]
-        lost += [message.event_id for message in events if message.event_id not in kept.events]
+        lost += [message.event_id for message in events if message.event_id not in there_events]
         return Outcome(
             kills=kills,
             cuts=line.cuts,
@@ -152,13 +157,11 @@ def run(directory: Path, *, kills: int, seed: int, clips: int = CLIPS) -> Outcom
             events=len(events),
             lost=tuple(lost),
             early=tuple(early),
-            altered=tuple(sha256 for sha256, content in files.items() if kept.files.get(sha256) != content),
+            altered=tuple(sha256 for sha256, content in files.items() if there_files.get(sha256) != content),
             gone=tuple(clip.id for clip in wanted if clip.id not in there),
-            files_sent=hub.requests["PUT /clips/*"],
         )
     finally:
         line.close()
-        hub.close()
 
 
 def sync_config(gateway: Gateway, port: int, *, name: str = "agent", max_bytes_per_s: int = 300_000) -> Path:
@@ -194,10 +197,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--hub", choices=("contract", "real"), default="contract")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        outcome = run(Path(directory), kills=arguments.kills, seed=arguments.seed, clips=arguments.clips)
+        outcome = run(
+            Path(directory),
+            kills=arguments.kills,
+            seed=arguments.seed,
+            clips=arguments.clips,
+            is_real=arguments.hub == "real",
+        )
     print(outcome)
     return int(bool(outcome.lost or outcome.early or outcome.altered or outcome.gone))
 

@@ -15,8 +15,9 @@ from tests.faults.sync_chaos import run
 pytestmark = pytest.mark.end_to_end
 
 
-def test_nothing_is_lost_and_nothing_counts_too_early(tmp_path: Path) -> None:
-    outcome = run(tmp_path, kills=3, seed=1, clips=6)
+@pytest.mark.parametrize("is_real", [False, True], ids=["a hub that keeps the contract", "the hub itself"])
+def test_nothing_is_lost_and_nothing_counts_too_early(tmp_path: Path, is_real: bool) -> None:
+    outcome = run(tmp_path, kills=3, seed=1, clips=6, is_real=is_real)
     assert (outcome.lost, outcome.early, outcome.altered, outcome.gone) == ((), (), (), ())
     assert outcome.cuts > 0 and outcome.outages > 0
     assert "Traceback" not in (tmp_path / "sync.log").read_text()
