@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -18,6 +18,7 @@ auc, main = TOOL["auc"], TOOL["main"]
 scores = st.lists(st.integers(-20, 20).map(lambda tenths: tenths / 10), min_size=1, max_size=40)
 
 
+@settings(deadline=None)  # the first call imports what it needs
 @given(normal=scores, anomalous=scores, max_fpr=st.sampled_from([1.0, 0.1, 0.25]))
 def test_equals_scikit_learn(normal: list[float], anomalous: list[float], max_fpr: float) -> None:
     truth = [0] * len(normal) + [1] * len(anomalous)
