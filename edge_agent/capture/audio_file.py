@@ -26,6 +26,8 @@ MEMORY_SAMPLES: Final = 4 * 1024 * 1024
 """A file of at most this many samples (16 MiB, all channels) is decoded once and kept; a longer one is streamed."""
 
 _SCAN_SAMPLES: Final = 1024 * 1024
+_SHORT_SAMPLES: Final = 256 * 1024
+_PIECE_SAMPLES: Final = 32 * 1024
 _WORD: Final = np.float32(2**-15)
 _CUT_SHORT: Final = "it was cut short: copy it again"
 _FLOAT_SUBTYPES: Final = frozenset({"FLOAT", "DOUBLE"})
@@ -60,7 +62,10 @@ class AudioFile:
             plain = self._plain()
             if plain is not None:
                 self.rate_hz, self.channels, self.frames = plain.rate_hz, plain.channels, plain.frames
-                self._memory: npt.NDArray[np.float32 | np.int16] | None = self._plain_words()
+                short = self.frames * self.channels <= _SHORT_SAMPLES
+                self._memory: npt.NDArray[np.float32 | np.int16] | None = (
+                    self._plain_numbers() if short else self._plain_words()
+                )
                 self._handle.close()
                 return
             kind = _check_container(path, self._handle)
@@ -126,6 +131,21 @@ class AudioFile:
         fits = MIN_RATE_HZ <= plain.rate_hz <= MAX_RATE_HZ and plain.channels <= MAX_CHANNELS
         short = 1 <= plain.frames <= MAX_DURATION_S * plain.rate_hz
         return plain if fits and short and plain.frames * plain.channels <= MEMORY_SAMPLES else None
+
+    def _plain_numbers(self) -> npt.NDArray[np.float32]:
+        """A short plain file as numbers, each piece of words made so while the processor's cache holds it."""
+        numbers = np.empty((self.frames, self.channels), np.float32)
+        flat, words = numbers.reshape(-1), np.empty(_PIECE_SAMPLES, dtype="<i2")
+        for first in range(0, len(flat), _PIECE_SAMPLES):
+            piece = flat[first : first + _PIECE_SAMPLES]
+            own = words[: len(piece)]
+            got = os.preadv(self._handle.fileno(), [own.data], HEADER_BYTES + first * own.itemsize) // own.itemsize
+            if got < len(own):
+                whole = (first + got) // self.channels
+                raise InputError(self.path, f"ends after {whole} of {self.frames} samples", _CUT_SHORT)
+            piece[...] = own
+            piece *= _WORD
+        return numbers
 
     def _plain_words(self) -> npt.NDArray[np.int16]:
         words = np.empty((self.frames, self.channels), dtype="<i2")

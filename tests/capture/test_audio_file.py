@@ -142,16 +142,17 @@ def test_file_cut_while_it_is_streamed_is_an_error(write_sound: WriteSound, monk
         file.read(40_000, 60_000)
 
 
+@pytest.mark.parametrize("frames", [4_001, 40_000, 300_000], ids=["a piece", "several pieces", "kept as words"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_plain_wav_is_read_as_libsndfile_reads_it(
-    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch, channels: int
+    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch, channels: int, frames: int
 ) -> None:
-    path = write_sound("x.wav", frames=4001, channels=channels, rate_hz=22_050, subtype="PCM_16")
+    path = write_sound("x.wav", frames=frames, channels=channels, rate_hz=22_050, subtype="PCM_16")
     expected, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     monkeypatch.setattr(audio_file, "_open_soundfile", None)  # it is not asked
     file = AudioFile(path)
-    assert (file.rate_hz, file.channels, file.frames) == (rate_hz, channels, 4001)
-    np.testing.assert_array_equal(file.read(0, 4001), expected)
+    assert (file.rate_hz, file.channels, file.frames) == (rate_hz, channels, frames)
+    np.testing.assert_array_equal(file.read(0, frames), expected)
     file.close()
     with pytest.raises(SourceError, match="is closed"):
         file.read(0, 1)
@@ -179,12 +180,13 @@ def test_header_whose_numbers_disagree_is_left_to_libsndfile(
     assert plain_wav(damaged.read_bytes()[:HEADER_BYTES], damaged.stat().st_size) is None
 
 
+@pytest.mark.parametrize(("frames", "left"), [(4_000, 1_989), (100_000, 49_989), (300_000, 149_989)])
 def test_plain_wav_that_shrinks_while_it_is_read_is_refused(
-    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch
+    write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch, frames: int, left: int
 ) -> None:
-    path = write_sound("x.wav", frames=4000, subtype="PCM_16")
+    path = write_sound("x.wav", frames=frames, subtype="PCM_16")
     known = plain_wav(path.read_bytes()[:HEADER_BYTES], path.stat().st_size)
     cut(path, 0.5)
     monkeypatch.setattr(audio_file, "plain_wav", lambda head, size_bytes: known)
-    with pytest.raises(InputError, match="ends after 1989 of 4000 samples"):
+    with pytest.raises(InputError, match=f"ends after {left} of {frames} samples"):
         AudioFile(path)
