@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
                 tally.add(done.tally)
                 progress.advance(done.recordings)
         else:
-            tally.add(session.replay(progress.over(paths), sys.stdout, sys.stderr))
+            # a stream opens all its files before the first window
+            tally.add(session.replay(paths if arguments.stream else progress.over(paths), sys.stdout, sys.stderr))
     _summarise(tally, time.monotonic() - started_s)
     return 1 if tally.refused else 0
 
