@@ -220,16 +220,20 @@ def test_hostile_commands_are_refused_and_counted(world: World, engineer: Person
 
 
 def test_refusals_are_logged_and_audited_but_not_without_end(world: World, engineer: Person) -> None:
+    before = _alarm_states(world)
     for _ in range(60):
         engineer.ask("acknowledge", b"\xff")
     log = world.site.log.read_text()
     assert "command acknowledge over MQTT refused: " in log
     assert "\nCRITICAL root" not in log
     refused = [entry for entry in audit(world.site.state).read() if entry.outcome == "refused"]
-    assert 5 < len(refused) < 60
+    assert 0 < len(refused) < 60
     assert world.commands("acknowledge", "busy") > 0
-    state = json.loads((world.site.state / "alarms.json").read_text())["alarms"]
-    assert {alarm["state"] for alarm in state} == {"normal"}
+    assert _alarm_states(world) == before
+
+
+def _alarm_states(world: World) -> list[str]:
+    return [alarm["state"] for alarm in json.loads((world.site.state / "alarms.json").read_text())["alarms"]]
 
 
 def test_a_retained_command_is_refused(world: World) -> None:
