@@ -15,6 +15,7 @@ from edge_agent.signal.level import LevelReading
 
 FloatArray = NDArray[np.float32]
 _T = TypeVar("_T")
+_Of = TypeVar("_Of")
 
 BANDS = 128
 STATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -62,23 +63,20 @@ class WindowFeatures:
     @property
     def unit_embeddings(self) -> FloatArray:
         """`[patches, size]`, each row scaled to length one; computed once."""
-        return self._once(unit, self.embeddings)
+        return self._once(unit, unit, self.embeddings)
 
     def measured(self, statistic: Callable[[FloatArray], _T]) -> _T:
         """What a function makes of the frames; several detectors look at the same, it is computed once."""
-        return self._once(statistic, self.log_mel_db)
+        return self._once(statistic, statistic, self.log_mel_db)
 
     def kept(self, key: object, measure: "Callable[[WindowFeatures], _T]") -> _T:
         """What a function makes of the window, computed once for a key."""
-        if key not in self._measured:
-            self._measured[key] = measure(self)
-        found: _T = self._measured[key]
-        return found
+        return self._once(key, measure, self)
 
-    def _once(self, function: Callable[[FloatArray], _T], values: FloatArray) -> _T:
-        if function not in self._measured:
-            self._measured[function] = function(values)
-        found: _T = self._measured[function]
+    def _once(self, key: object, function: Callable[[_Of], _T], of: _Of) -> _T:
+        if key not in self._measured:
+            self._measured[key] = function(of)
+        found: _T = self._measured[key]
         return found
 
 

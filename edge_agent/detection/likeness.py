@@ -143,14 +143,10 @@ class Likeness:
             embeddings: `[patches, size]`.
             names: The profile's names of recordings.
         """
-        return self.nearest_of_units(unit(embeddings), names) if embeddings.size else None
-
-    def nearest_of_units(self, rows: FloatArray, names: Sequence[str]) -> NearestNormal | None:
-        """As `nearest`, of embeddings of length one."""
-        return self.nearest_of_stack(rows[None], names)[0] if rows.size else None
+        return self.nearest_of_stack(unit(embeddings)[None], names)[0] if embeddings.size else None
 
     def nearest_of_stack(self, units: FloatArray, names: Sequence[str]) -> list[NearestNormal | None]:
-        """As `nearest_of_units` of each window, `[windows, patches, size]`."""
+        """As `nearest` of each window, of embeddings of length one, `[windows, patches, size]`."""
         named = self._named
         if units.shape[2] != self.bank.shape[1] or not len(named.rows):
             return [None] * len(units)

@@ -84,7 +84,7 @@ class MachineScorer:
         measure_units(windows)
         parts = parts_of_all(self.profile.members, windows)
         spectra_db = np.array([window.measured(statistics.spectrum) for window in windows])
-        shapes_db = spectra_db - np.add.reduce(spectra_db, axis=1, keepdims=True) / spectra_db.shape[1]
+        shapes_db = statistics.shape_of(spectra_db)
         states = ((self._states_db - shapes_db[:, None]) ** 2).sum(axis=2).argmin(axis=1)
         changes_db = aligned(shapes_db - self._states_db[states])
         looks = map(

@@ -64,8 +64,9 @@ def shape(log_mel_db: NDArray[np.float32]) -> FloatArray:
 
 
 def shape_of(spectrum_db: FloatArray) -> FloatArray:
-    """The shape of a window whose mean `spectrum` is known."""
-    return np.asarray(spectrum_db - spectrum_db.mean())
+    """The shape of windows whose mean `spectrum` is known, `[..., 128]`."""
+    # what `numpy.mean` gives, in a third of its time for so few numbers
+    return np.asarray(spectrum_db - np.add.reduce(spectrum_db, axis=-1, keepdims=True) / spectrum_db.shape[-1])
 
 
 def floor(log_mel_db: NDArray[np.float32]) -> FloatArray:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.detection.grouped import sums_by_group
 from edge_agent.signal.mel import mel_centres_hz
 from edge_agent.signal.settings import SignalSettings
 
@@ -48,8 +49,7 @@ class ThirdOctaves:
 
     def sums(self, values: FloatArray) -> FloatArray:
         """Sum per third octave of `[128]` values, one per mel band."""
-        sums: FloatArray = np.bincount(self._position, weights=values, minlength=len(self._sizes)).astype(np.float64)
-        return sums
+        return np.asarray(self.sums_of_all(values[None])[0])
 
     def means(self, values: FloatArray) -> FloatArray:
         """Mean per third octave of `[128]` values, one per mel band."""
@@ -57,10 +57,7 @@ class ThirdOctaves:
 
     def sums_of_all(self, values: FloatArray) -> FloatArray:
         """`sums` of each row, `[n, 128]` to `[n, third octaves]`, in the same order of adding."""
-        count, bands = len(values), len(self._sizes)
-        places = (self._position + np.arange(0, count * bands, bands)[:, None]).reshape(-1)
-        sums = np.bincount(places, weights=values.reshape(-1), minlength=count * bands)
-        return np.asarray(sums.reshape(count, bands), np.float64)
+        return sums_by_group(values, self._position, len(self._sizes))
 
     @property
     def sizes(self) -> NDArray[np.int64]:

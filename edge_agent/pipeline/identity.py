@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.detection.grouped import sums_by_group
 from edge_agent.detection.unit import unit
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.bundle import Bundle
@@ -135,24 +136,12 @@ class Identifier:
         Returns:
             None where the window holds no whole patch or the bundle knows no identities.
         """
-        return self.identify_by_units(logits, None if embeddings is None else unit(embeddings))
-
-    def identify_by_units(self, logits: NDArray[np.float32], units: NDArray[np.float32] | None) -> Identity | None:
-        """As `identify`, of embeddings of length one.
-
-        Args:
-            logits: `[patches, labels]`.
-            units: `[patches, size]`, or None.
-
-        Returns:
-            None where the window holds no whole patch or the bundle knows no identities.
-        """
-        return self.identify_all([(logits, units)])[0]
+        return self.identify_all([(logits, None if embeddings is None else unit(embeddings))])[0]
 
     def identify_all(
         self, windows: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None]]
     ) -> list[Identity | None]:
-        """As `identify_by_units` of each window's logits and unit embeddings, in one go."""
+        """As `identify` of each window's logits and embeddings, these of length one, in one go."""
         found: list[Identity | None] = [None] * len(windows)
         places = [place for place, (logits, _) in enumerate(windows) if logits.size]
         if not places:
@@ -161,7 +150,7 @@ class Identifier:
         scaled = np.array(sums) / self._calibration.temperature
         weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         probabilities = weights / weights.sum(axis=1, keepdims=True)
-        by_group = self._sums_of_groups(probabilities)
+        by_group = sums_by_group(probabilities, self._groups, int(self._groups.max()) + 1)
         groups = by_group.argmax(axis=1)
         best = np.where(self._groups == groups[:, None], probabilities, -1.0).argmax(axis=1)
         likeliest = _highest(probabilities)
@@ -173,13 +162,6 @@ class Identifier:
             known = confidence >= self._calibration.min_confidence and self._was_heard(group, windows[place][1])
             found[place] = Identity(self._labels[first] if known else UNKNOWN, confidence, top)
         return found
-
-    def _sums_of_groups(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`[n, labels]` to `[n, groups]`."""
-        rows, groups = len(probabilities), int(self._groups.max()) + 1
-        places = self._groups + np.arange(0, rows * groups, groups)[:, None]
-        sums = np.bincount(places.reshape(-1), weights=probabilities.reshape(-1), minlength=rows * groups)
-        return np.asarray(sums.reshape(rows, groups), np.float64)
 
     def _centres_by_group(self) -> list[NDArray[np.float32]]:
         """Directions of the calibration's centres of each group of labels; no rows for one that was never heard."""

@@ -93,14 +93,10 @@ class Matcher:
         Args:
             embeddings: `[patches, size]`.
         """
-        return self.distances_of_units(unit(embeddings)) if embeddings.size else {}
-
-    def distances_of_units(self, rows: NDArray[np.float32]) -> dict[str, float]:
-        """As `distances`, of embeddings of length one."""
-        return self.distances_of_stack(rows[None])[0] if rows.size else {}
+        return self.distances_of_stack(unit(embeddings)[None])[0] if embeddings.size else {}
 
     def distances_of_stack(self, units: NDArray[np.float32]) -> list[dict[str, float]]:
-        """As `distances_of_units` of each window, `[windows, patches, size]`."""
+        """As `distances` of each window, of embeddings of length one, `[windows, patches, size]`."""
         banks = self._banks.get(units.shape[2])
         return [{} for _ in units] if banks is None else banks.distances(units)
 

@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=45.0, help="time to spend")
     parser.add_argument("--steps", type=int, default=0, help="number of steps instead, for exact repetition")
-    parser.add_argument("--simulated-machines", type=int, default=32, help="of each type, to train on")
     add_data_arguments(parser)
 
 
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan.mix,
         cache,
         data=arguments.data,
-        plan=SimulationPlan(machines_per_type=arguments.simulated_machines),
+        plan=SimulationPlan(),
         unseen_types=plan.unseen_types,
         progress=console.print,
     )

@@ -28,11 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=BUNDLE, help="the bundle")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--simulated-machines", type=int, default=32, help="of each type; fewer to try it out")
     parser.add_argument("--version", default=VERSION)
     arguments = parser.parse_args(argv)
-    train = ["train", "--out", str(arguments.run), "--seed", str(arguments.seed), "--steps", str(arguments.steps)]
-    status = hub([*train, "--simulated-machines", str(arguments.simulated_machines)])
+    status = hub(["train", "--out", str(arguments.run), "--seed", str(arguments.seed), "--steps", str(arguments.steps)])
     if status:
         return status
     export = ["export", "--run", str(arguments.run), "--out", str(arguments.out), "--version", arguments.version]
