@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,62 +21,35 @@ from tests.clips.samples import START_NS
 from tests.faults.hub_sides import ContractSide, HubSide, RealSide
 from tests.support.agent import ROOT, write_config
 from tests.support.broker import wait_until
+from tests.support.tcp_relay import TcpRelay, carry_back
 from tests.sync.gateway import Gateway
 
 CLIPS = 12
 EVENTS = 60
 
 
-class CuttingLine:
+class CuttingLine(TcpRelay):
     """A TCP relay to the hub that ends each connection after some bytes, as a bad radio link does."""
 
     def __init__(self, hub_port: int, choose: random.Random, *, least: int, most: int) -> None:
         self.cuts = 0
-        self.calls = 0
-        """Connections that were begun."""
-        self._hub_port = hub_port
         self._choose = choose
         self._least, self._most = least, most
         self.whole = False
         """Whether the line holds from now on."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(hub_port)
 
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.calls += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
+        """Carry one connection, up to its cut."""
         left = self._choose.randint(self._least, self._most)
-        with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self._hub_port)) as hub:
-            threading.Thread(target=_relay, args=(hub, client), daemon=True).start()
+        with contextlib.suppress(OSError), client, self.connect() as hub:
+            carry_back(hub, client)
             while data := client.recv(8192):
                 if not self.whole and (left := left - len(data)) < 0:
                     self.cuts += 1
                     client.shutdown(socket.SHUT_RDWR)
                     return
                 hub.sendall(data)
-
-
-def _relay(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
 
 
 @dataclass(frozen=True)
@@ -126,9 +98,9 @@ def _run(directory: Path, hub: HubSide, *, kills: int, choose: random.Random, cl
     outages = 0
     try:
         for kill in range(kills):
-            calls = line.calls
+            calls = line.connections
             process = start_sync(config, directory)
-            wait_until(lambda calls=calls: line.calls > calls, 60.0, "a call")  # type: ignore[misc]
+            wait_until(lambda calls=calls: line.connections > calls, 60.0, "a call")  # type: ignore[misc]
             time.sleep(choose.uniform(0.0, 1.5))
             if kill % 3 == 1:  # the hub goes away under it, and comes back with what it had
                 outages += 1

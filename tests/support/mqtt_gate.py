@@ -7,23 +7,20 @@ import socket
 import threading
 from typing import Literal
 
+from tests.support.tcp_relay import TcpRelay
+
 Mode = Literal["open", "refuse-mqtt5", "hang-up-on-mqtt5", "swallow-acks"]
 _PROTOCOL_LEVEL_OFFSET = 6  # after "MQTT" with its length, behind a two-byte fixed header or longer
 _PUBACK = 0x40
 
 
-class Gate:
+class Gate(TcpRelay):
+    """The relay; `mode` says how it behaves from now on."""
+
     def __init__(self, broker_port: int, mode: Mode = "open") -> None:
         self.mode: Mode = mode
-        self.connections = 0
-        self._broker_port = broker_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
+        super().__init__(broker_port)
 
     def cut(self) -> None:
         """End every connection without a word."""
@@ -34,21 +31,12 @@ class Gate:
         self._open.clear()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # close alone leaves the waiting accept to take one more
-        self._listener.close()
+        """Take no more connections, and end those that are open."""
+        super().close()
         self.cut()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
+        """Carry one connection, unless the mode refuses it."""
         with contextlib.suppress(OSError):
             first = client.recv(4096)
             level = first[first.index(b"MQTT") + 4]
@@ -57,7 +45,7 @@ class Gate:
                     client.sendall(b"\x20\x02\x00\x01")  # CONNACK 3.1.1: unacceptable protocol version
                 client.close()
                 return
-            broker = socket.create_connection(("127.0.0.1", self._broker_port))
+            broker = self.connect()
             self._open += [client, broker]
             broker.sendall(first)
             threading.Thread(target=self._relay, args=(broker, client), daemon=True).start()

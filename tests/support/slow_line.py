@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
+
+from tests.support.tcp_relay import TcpRelay, carry_back
 
 _PIECE = 2048
 _BUFFER = 16 << 10
 
 
-class SlowLine:
+class SlowLine(TcpRelay):
     """A TCP relay that carries so many bytes a second up, and ends its first connections after so many bytes.
 
     Args:
@@ -28,44 +29,23 @@ class SlowLine:
         self.carried = 0
         """Bytes of the connection in use, or of the last one."""
         self.cut = 0
-        self._hub_port = port
         self._bytes_per_s = bytes_per_s
         self._cuts = list(cuts)
         self._when_cut = when_cut
-        self._listener = socket.create_server(("127.0.0.1", 0))
         # what the link has not carried yet must not lie in a buffer
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port, receive_buffer=_BUFFER)
 
     @property
     def url(self) -> str:
         """Of the hub, by this line."""
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def port(self) -> int:
-        """Where it begins."""
-        return int(self._listener.getsockname()[1])
-
-    def close(self) -> None:
-        """Take no more connections."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
+        """Carry one connection, up to its cut."""
         most = self._cuts.pop(0) if self._cuts else None
         self.carried = 0
-        with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self._hub_port)) as hub:
-            threading.Thread(target=_relay, args=(hub, client), daemon=True).start()
+        with contextlib.suppress(OSError), client, self.connect() as hub:
+            carry_back(hub, client)
             while data := client.recv(_PIECE):
                 time.sleep(len(data) / self._bytes_per_s)
                 hub.sendall(data)
@@ -75,10 +55,3 @@ class SlowLine:
                     self._when_cut()
                     client.shutdown(socket.SHUT_RDWR)
                     return
-
-
-def _relay(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
