@@ -53,6 +53,8 @@ def test_what_the_broker_acknowledged_and_lost_reaches_the_hub(plant: Plant, tmp
             assert agent.stop() == 0
         first = hub.kept.reports[0]
         assert (first.site, first.gateway, first.bundle.name) == ("plant", "gw", "default")
+        took_s = [r.window_computing_s for r in hub.kept.reports if any(m.windows for m in r.machines)]
+        assert took_s and all(each is not None and 0 < each < 5 for each in took_s), took_s
         store = ClipStore(site.state / "clips", StoreLimits())
         assert set(store.labels_at_hub()) == hub.kept.records.keys()
     assert "Traceback" not in site.log.read_text()
