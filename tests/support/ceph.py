@@ -53,6 +53,7 @@ osd class dir = {libraries}/rados-classes
 [mon.a]
 mon data = {directory}/mon
 [osd]
+monmap = {monmap}
 osd objectstore = memstore
 memstore device bytes = 1073741824
 osd data = {directory}/osd0
@@ -85,12 +86,15 @@ class Ceph:
             (self._directory / name).mkdir()
         fsid, mon_port = str(uuid.uuid4()), free_port()
         libraries = next(Path("/usr/lib").glob("*-linux-gnu*/rados-classes")).parent
+        monmap = str(self._directory / "monmap")
+        # the disk reads the map from the file: with an address alone it does not know the cluster's id until the monitor
+        # tells it, and gives up ("wrong fsid") where it registers itself before that
         self._config.write_text(
             _CONFIG.format(
-                fsid=fsid, mon_port=mon_port, directory=self._directory, s3_port=self._port, libraries=libraries
+                fsid=fsid, mon_port=mon_port, directory=self._directory, s3_port=self._port, libraries=libraries,
+                monmap=monmap,
             )
-        )
-        monmap = str(self._directory / "monmap")
+        )  # fmt: skip
         self._run(
             "monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v1:127.0.0.1:{mon_port}]", monmap
         )
