@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.features import Recording

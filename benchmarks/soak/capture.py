@@ -18,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge_agent.agent.engine import ChannelPlan, Engine, SourcePlan
+from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import SystemClock
 from edge_agent.capture.microphone import MicrophoneSource

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import edge_agent
-from edge_agent.agent.commander import CommandRules
-from edge_agent.agent.conditions import ConditionRules
-from edge_agent.agent.engine import ChannelPlan, SourcePlan
+from edge_agent.agent.alarming.conditions import ConditionRules
+from edge_agent.agent.asking.commander import CommandRules
+from edge_agent.agent.hearing.engine import ChannelPlan, SourcePlan
+from edge_agent.agent.hearing.sources import stamps_by_arrival
 from edge_agent.agent.profiles import ProfileStore
-from edge_agent.agent.sources import stamps_by_arrival
 from edge_agent.alarms.book import AlarmRules
 from edge_agent.alarms.delay import Delays
 from edge_agent.alarms.plant import PlantRules

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.agent.booked import BookedChannel
+from edge_agent.agent.hearing.booked import BookedChannel
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.bench.sound import MACHINE, Ground
 from edge_agent.capture.audio_file import AudioFile

@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge_agent.agent.conditions import FAULTS
-from edge_agent.agent.control_socket import Request, ask
+from edge_agent.agent.alarming.conditions import FAULTS
+from edge_agent.agent.asking.control_socket import Request, ask
 from edge_agent.alarms.alarm import Alarm
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.history import HistoryEntry, history

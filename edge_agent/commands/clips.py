@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_agent.agent.keeping import clips_dir
+from edge_agent.agent.clips.keeping import clips_dir
 from edge_agent.clips.index import ClipRow
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar

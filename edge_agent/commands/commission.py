@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.commands import options
 from edge_agent.commands.commission import add_sounds, gather

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from edge_agent.agent.offline import OFFLINE_BLOCK_SAMPLES
+from edge_agent.agent.hearing.offline import OFFLINE_BLOCK_SAMPLES
 from edge_agent.agent.progress import Progress
 from edge_agent.capture.files import expand
 from edge_agent.commands import options

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from edge_agent.agent.offline import Books, OfflineAnalyser, OfflineWindow, Refused
+from edge_agent.agent.hearing.offline import Books, OfflineAnalyser, OfflineWindow, Refused
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.source import SourceError

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_agent.agent.hub_sync import (
+from edge_agent.agent.hub.sync import (
     HubLine,
     HubSync,
     has_journal,

@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.agent.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
-from edge_agent.agent.sources import is_live, source_opener, stamps_by_arrival
+from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
+from edge_agent.agent.hearing.sources import is_live, source_opener, stamps_by_arrival
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import SystemClock
 from edge_agent.capture.level_meter import levels_of

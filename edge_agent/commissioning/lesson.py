@@ -54,7 +54,7 @@ class Lesson:
     @cached_property
     def hear(self) -> Hear:
         """Makes features of log-mel frames with the bundle's encoder."""
-        from edge_agent.agent.offline import OfflineAnalyser  # noqa: PLC0415  see the module's docstring
+        from edge_agent.agent.hearing.offline import OfflineAnalyser  # noqa: PLC0415  see the module's docstring
 
         return OfflineAnalyser(self.bundle, WindowShape()).features
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 import edge_agent
-from edge_agent.agent.keeping import ClipKeeping
-from edge_agent.agent.uplink import Uplink
+from edge_agent.agent.clips.keeping import ClipKeeping
+from edge_agent.agent.telling.uplink import Uplink
 from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.reporting import bundle_reference
 from edge_agent.delivery.result import BundleRef
@@ -13,8 +13,8 @@ from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 
 if TYPE_CHECKING:
-    from edge_agent.agent.hub_link import HubLink
-    from edge_agent.agent.updates import Updates
+    from edge_agent.agent.hub.link import HubLink
+    from edge_agent.agent.hub.updates import Updates
     from edge_agent.daemon.parts import Parts
 
 _BEHIND_BLOCKS = 256  # more than a round takes: the scorer does not keep up, and clips give way
@@ -42,7 +42,7 @@ def open_hub(parts: "Parts", bundle: BundleRef) -> "HubLink | None":
     """What speaks with the hub; None where there is none."""
     if not parts.settings.hub.enabled:
         return None
-    from edge_agent.agent.hub_link import HubLink  # noqa: PLC0415  what speaks HTTP costs memory, for those with a hub
+    from edge_agent.agent.hub.link import HubLink  # noqa: PLC0415  what speaks HTTP costs memory, for those with a hub
 
     return HubLink(
         parts.settings,
@@ -63,7 +63,7 @@ def open_updates(parts: "Parts") -> "Updates | None":
     hub = parts.settings.hub
     if not hub.enabled or hub.transport != "network" or hub.root_file is None:
         return None
-    from edge_agent.agent.updates import Updates  # noqa: PLC0415  as for the hub
+    from edge_agent.agent.hub.updates import Updates  # noqa: PLC0415  as for the hub
 
     return Updates(
         lambda: parts.settings,

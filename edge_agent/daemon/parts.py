@@ -8,14 +8,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import edge_agent
-from edge_agent.agent.alarm_desk import AlarmDesk
-from edge_agent.agent.control import Control
-from edge_agent.agent.crew import Crew
-from edge_agent.agent.engine import Engine
+from edge_agent.agent.alarming.desk import AlarmDesk
+from edge_agent.agent.asking.control import Control
+from edge_agent.agent.hearing.crew import Crew
+from edge_agent.agent.hearing.engine import Engine
 from edge_agent.agent.profiles import ProfileStore, ProfileWatch
-from edge_agent.agent.readings import ledger_readings
-from edge_agent.agent.reporter import Reporter
-from edge_agent.agent.sender import Sender
+from edge_agent.agent.telling.readings import ledger_readings
+from edge_agent.agent.telling.reporter import Reporter
+from edge_agent.agent.telling.sender import Sender
 from edge_agent.agent.trends import Trends
 from edge_agent.agent.wiring import (
     alarm_rules,

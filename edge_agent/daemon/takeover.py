@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.agent.crew import while_working
+from edge_agent.agent.hearing.crew import while_working
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.wiring import (

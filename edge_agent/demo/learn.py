@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.demo.errors import DemoError
 from edge_agent.demo.plant import Plant

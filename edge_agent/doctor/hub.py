@@ -36,7 +36,7 @@ def examine_hub(settings: AgentSettings, environ: Mapping[str, str], state_dir: 
 
 
 def _ask(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    from edge_agent.agent.hub_sync import open_line  # noqa: PLC0415  # what speaks HTTP, for those with a hub
+    from edge_agent.agent.hub.sync import open_line  # noqa: PLC0415  # what speaks HTTP, for those with a hub
 
     url = settings.hub.url
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from edge_agent.agent.sources import source_opener
+from edge_agent.agent.hearing.sources import source_opener
 from edge_agent.capture.source import Source, SourceError
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import SourceSection

@@ -7,13 +7,13 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import edge_agent
-from edge_agent.agent.alarm_desk import AlarmDesk
-from edge_agent.agent.clip_desk import ClipDesk
-from edge_agent.agent.commander import Asked, Commander
-from edge_agent.agent.keeping import ClipKeeping, clips_dir, store_limits
+from edge_agent.agent.alarming.desk import AlarmDesk
+from edge_agent.agent.asking.commander import Asked, Commander
+from edge_agent.agent.clips.desk import ClipDesk
+from edge_agent.agent.clips.keeping import ClipKeeping, clips_dir, store_limits
 from edge_agent.agent.profiles import ProfileStore
-from edge_agent.agent.readings import ledger_readings
-from edge_agent.agent.uplink import Uplink
+from edge_agent.agent.telling.readings import ledger_readings
+from edge_agent.agent.telling.uplink import Uplink
 from edge_agent.alarms.history import history
 from edge_agent.capture.clock import NS_PER_S, SystemClock
 from edge_agent.capture.ledger import LedgerSnapshot

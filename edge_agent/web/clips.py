@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from edge_agent.agent.clip_desk import ClipDesk, Person
+from edge_agent.agent.clips.desk import ClipDesk, Person
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.index import ClipRow
 from edge_agent.clips.reasons import Dropped

@@ -11,7 +11,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from edge_agent.agent.booked import BookedChannel
+from edge_agent.agent.hearing.booked import BookedChannel
 from edge_agent.capture.errors import SourceError
 from edge_agent.capture.ledger import LedgerSnapshot, SampleLedger
 from edge_agent.capture.microphone import Stamper

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from edge_agent.agent import offline
+from edge_agent.agent.hearing import offline
 from edge_agent.delivery.schema import SCHEMA_DIRECTORY
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.simulate import MachineSimulator, MachineType, random_spec

@@ -11,15 +11,15 @@ from tests.support.broker import free_port, wait_until
 
 NOT_ASKED_FOR = {
     # a hub, and models from it
-    "httpx", "tuf", "securesystemslib", "cryptography", "tarfile", "edge_agent.agent.hub_link",
-    "edge_agent.agent.updates",
+    "httpx", "tuf", "securesystemslib", "cryptography", "tarfile", "edge_agent.agent.hub.link",
+    "edge_agent.agent.hub.updates",
     # sources of other kinds; a device is opened by a process of its own
     "sounddevice", "edge_agent.simulate", "edge_agent.capture.simulated", "edge_agent.capture.replay",
     "edge_agent.capture.network", "numpy.random",
     # clips that are not there yet
     "soundfile",
     # commissioning, of which the page only offers to begin
-    "edge_agent.detection.commission", "edge_agent.agent.offline", "edge_agent.commands.profile_page",
+    "edge_agent.detection.commission", "edge_agent.agent.hearing.offline", "edge_agent.commands.profile_page",
     # what explains a mistake in the configuration
     "difflib",
     # what a library could do for others

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_agent.agent.audit import audit
+from edge_agent.agent.asking.audit import audit
 from edge_agent.delivery.schema import SCHEMA_DIRECTORY
 from tests.end_to_end.conftest import PUMP, Plant, Site, make_site_in, source
 from tests.support.agent import Agent, Shell, running

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.agent.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
-from edge_agent.agent.sources import source_opener
+from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
+from edge_agent.agent.hearing.sources import source_opener
 from edge_agent.capture.block_queue import Arrival, BlockQueue
 from edge_agent.capture.clock import Clock, SystemClock
 from edge_agent.capture.ledger import LedgerSnapshot

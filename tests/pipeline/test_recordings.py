@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission

@@ -87,8 +87,8 @@ class Ceph:
         fsid, mon_port = str(uuid.uuid4()), free_port()
         libraries = next(Path("/usr/lib").glob("*-linux-gnu*/rados-classes")).parent
         monmap = str(self._directory / "monmap")
-        # the disk reads the map from the file: with an address alone it does not know the cluster's id until the monitor
-        # tells it, and gives up ("wrong fsid") where it registers itself before that
+        # the disk reads the map from the file: with an address alone it does not know the cluster's id until the
+        # monitor tells it, and gives up ("wrong fsid") where it registers itself before that
         self._config.write_text(
             _CONFIG.format(
                 fsid=fsid, mon_port=mon_port, directory=self._directory, s3_port=self._port, libraries=libraries,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_agent.agent.engine import WindowEvent
+from edge_agent.agent.hearing.engine import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.alarm import AlarmMachine
 from edge_agent.detection.features import WindowFeatures

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from edge_agent.agent.hub_sync import HubLine, HubSync, ReportParts, hub_address, open_journal, open_line, open_sync
-from edge_agent.agent.keeping import clips_dir
+from edge_agent.agent.clips.keeping import clips_dir
+from edge_agent.agent.hub.sync import HubLine, HubSync, ReportParts, hub_address, open_journal, open_line, open_sync
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import Sidecar

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.agent.audit import AuditEntry
-from edge_agent.agent.clip_desk import ClipDesk
+from edge_agent.agent.asking.audit import AuditEntry
+from edge_agent.agent.clips.desk import ClipDesk
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Dropped

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.detection.errors import CommissioningError, DetectionError
 from edge_agent.detection.refit import refit

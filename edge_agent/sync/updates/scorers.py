@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from edge_agent.agent.offline import OfflineAnalyser
+from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.detection.scorer import MachineScorer
 from edge_agent.inference.bundle import Bundle

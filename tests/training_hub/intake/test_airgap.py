@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from edge_agent.agent.hub_sync import make_exporter
+from edge_agent.agent.hub.sync import make_exporter
 from edge_agent.clips import files
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Reason

@@ -1,0 +1,1 @@
+"""From what is wrong now to alarms that are kept, told and counted."""

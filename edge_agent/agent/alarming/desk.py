@@ -1,0 +1,300 @@
+"""The alarms of a running agent: from what is heard to what is kept, told and counted."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from edge_agent.agent.alarming.conditions import FAULTS, ConditionRules, Conditions, Observation
+from edge_agent.agent.alarming.evidence import evidence_of, of_episode, to_episode
+from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Kind
+from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
+from edge_agent.alarms.errors import AlarmError
+from edge_agent.alarms.history import HistoryEntry, history
+from edge_agent.alarms.states import Event
+from edge_agent.alarms.store import AlarmStore, StoredAlarm
+from edge_agent.capture.clock import Clock
+from edge_agent.delivery.alarming import Evidence, alarm_data
+from edge_agent.delivery.result import AlarmRef, AlarmState, Trend
+from edge_agent.delivery.states import AlarmData
+from edge_agent.detection.alarm import Episode
+from edge_agent.observe.metrics import Metrics
+from edge_agent.pipeline.listener import Heard
+
+_log = logging.getLogger(__name__)
+
+Send = Callable[[AlarmData, int], bool]
+"""Hands an alarm over to be published; False where it is not on the disk yet."""
+
+
+class AlarmDesk:
+    """Keeps the alarms of a gateway. May be called from any thread.
+
+    A change is on the disk before it is told: killed in between, the next life tells it.
+
+    Args:
+        directory: The state directory; it exists.
+        rules: How alarms behave.
+        conditions: What raises one.
+        gateway: Its id.
+        machines: Who is watched.
+        new_id: Makes ids of episodes.
+        send: Where changes are told.
+        metrics: What is counted.
+        clock: For what has no window.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        rules: AlarmRules,
+        conditions: ConditionRules,
+        gateway: str,
+        machines: Iterable[str],
+        new_id: Callable[[], str],
+        send: Send,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._gateway = gateway
+        self._machines = frozenset(machines)
+        self._send = send
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._store = AlarmStore(directory)
+        self._history = history(directory)
+        self._store_fails = False
+        self._unsaved = False
+        self._evidence: dict[AlarmKey, Evidence] = {}
+        self._down: dict[str, tuple[str, tuple[str, ...]]] = {}
+        stored = self._load()
+        self._untold = {each.alarm().key for each in stored if not each.told}
+        self._episodes = {each.machine: each.heard for each in stored if each.heard is not None and each.active}
+        self._book = AlarmBook(rules, new_id, (each.alarm() for each in stored))
+        self._conditions = Conditions(conditions, lambda key: self._book.alarm(key).active)
+        for machine in self._machines:
+            self._metrics.faults_known(machine, FAULTS)
+        for alarm in self._book.alarms():
+            self._show(alarm)
+
+    def episodes(self) -> Mapping[str, Episode]:
+        """Anomalies that were on when the agent ended, by machine: the detection goes on with them."""
+        return {
+            machine: to_episode(heard, self._book.alarm(AlarmKey(Kind.ANOMALY, machine)))
+            for machine, heard in self._episodes.items()
+        }
+
+    def resume(self) -> None:
+        """Tell what a former life kept and did not tell, and drop what is about machines that are gone."""
+        with self._lock:
+            for key in sorted(self._untold):
+                self._tell(Change(self._book.alarm(key), None), self._clock.wall_ns())
+            known = {alarm.key.machine for alarm in self._book.alarms()} - {""}
+            self._commit(self._book.forget(known - self._machines), self._clock.wall_ns())
+
+    def watches(self, machines: Iterable[str], sources: Iterable[str]) -> None:
+        """The machines and sources that there are from now on; the alarms of others end."""
+        with self._lock:
+            self._down = {source: down for source, down in self._down.items() if source in frozenset(sources)}
+            gone = self._machines - frozenset(machines)
+            self._machines = frozenset(machines)
+            for machine in self._machines:
+                self._metrics.faults_known(machine, FAULTS)
+            self._commit(self._book.forget(gone), self._clock.wall_ns())
+
+    def window(self, event: WindowEvent, heard: Heard, trend: Trend | None = None) -> AlarmRef | None:
+        """Take a window; returns the machine's alarm after it, where there is one."""
+        with self._lock:
+            key = AlarmKey(Kind.ANOMALY, heard.machine_id)
+            if heard.alarm is not None and heard.alarm.episode is not None:
+                self._episodes[heard.machine_id] = of_episode(heard.alarm.episode)
+            for seen in self._conditions.of_window(heard, event.start_ns, trend):
+                changes = self._observe(seen, event.start_ns)
+                missing = self._book.alarm(seen.key).active and seen.key not in self._evidence
+                if changes or missing:
+                    begun = any(change.begun for change in changes if change.alarm.key == seen.key)
+                    former = Evidence() if begun else self._evidence.get(seen.key, Evidence())
+                    self._evidence[seen.key] = evidence_of(seen.key, former, heard, trend)
+                self._commit(changes, event.end_ns)
+            alarm = self._book.alarm(key)
+        state: AlarmState = alarm.state.value
+        return None if state == "normal" else AlarmRef(id=alarm.id, state=state)
+
+    def source(self, source: str, problem: str | None, machines: tuple[str, ...]) -> None:
+        """A source went down, with its problem, or came back; who is heard through it."""
+        with self._lock:
+            self._down.pop(source, None)
+            if problem is not None:
+                self._down[source] = (problem, machines)
+
+    def tick(self) -> None:
+        """What happens without a window: shelving ends, sources stay down, the disk is tried again."""
+        now_ns = self._clock.wall_ns()
+        with self._lock:
+            self._commit(self._book.tick(now_ns), now_ns)
+            problems = {
+                machine: f"{machine}: source {source} is down: {problem}"
+                for source, (problem, machines) in self._down.items()
+                for machine in machines
+            }
+            for machine in sorted(self._machines):
+                seen = self._conditions.of_source(machine, problems.get(machine), now_ns)
+                self._commit(self._observe(seen, now_ns), now_ns)
+            if self._untold:
+                for key in sorted(self._untold):
+                    self._tell(Change(self._book.alarm(key), None), now_ns)
+            if self._unsaved:
+                self._save()
+
+    def act(self, key: AlarmKey, action: Action) -> Alarm:
+        """Do what a person asks for.
+
+        Raises:
+            AlarmError: It has no meaning in the alarm's state.
+        """
+        now_ns = self._clock.wall_ns()
+        with self._lock:
+            change = self._book.act(key, action, now_ns=now_ns)
+            self._commit((change,), now_ns)
+        return change.alarm
+
+    def label(self, key: AlarmKey, label: str, operator: str | None) -> Alarm:
+        """Keep what a person says that an episode was.
+
+        Raises:
+            AlarmError: There never was one.
+        """
+        now_ns = self._clock.wall_ns()
+        with self._lock:
+            change = self._book.label(key, label, operator)
+            self._commit((change,), now_ns)
+        return change.alarm
+
+    def clips_kept(self, machine: str, alarm_id: str, *, clip: str, before: str | None, after: str | None) -> None:
+        """The sound of an episode was kept: its alarm names the clips from now on. A former episode's is left alone."""
+        with self._lock:
+            key = AlarmKey(Kind.ANOMALY, machine)
+            alarm = self._book.alarm(key)
+            if alarm.id == alarm_id:
+                evidence = self._evidence.get(key, Evidence())
+                self._evidence[key] = replace(evidence, clip=clip, before=before, after=after)
+                self._commit((Change(alarm, None),), self._clock.wall_ns())
+
+    def alarm(self, key: AlarmKey) -> Alarm:
+        """Where an alarm stands."""
+        with self._lock:
+            return self._book.alarm(key)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Every alarm that ever was."""
+        with self._lock:
+            return self._book.alarms()
+
+    def is_watched(self, machine: str) -> bool:
+        """Whether there is such a machine."""
+        return machine in self._machines
+
+    def learning_frozen(self, machine: str) -> bool:
+        """Whether nothing may be learnt of a machine now."""
+        with self._lock:
+            return self._book.learning_frozen(machine)
+
+    def close(self) -> None:
+        """Write down what was told since the last change."""
+        with self._lock:
+            if self._unsaved:
+                self._save()
+
+    # Everything below runs with the lock held.
+
+    def _load(self) -> tuple[StoredAlarm, ...]:
+        try:
+            return self._store.load()
+        except AlarmError as error:
+            self._metrics.alarm_store_failed("damaged")
+            _log.error("%s", error)
+            try:
+                target = self._store.set_aside(self._clock.wall_ns())
+                _log.error("%s was set aside as %s, no alarm is known from before", self._store.path, target)
+            except AlarmError as second:
+                _log.error("%s", second)
+            return ()
+
+    def _observe(self, seen: Observation, now_ns: int) -> tuple[Change, ...]:
+        return self._book.observe(seen.key, seen.condition, now_ns=now_ns, suspect=seen.suspect)
+
+    def _commit(self, changes: tuple[Change, ...], now_ns: int) -> None:
+        if not changes:
+            return
+        self._untold |= {change.alarm.key for change in changes}
+        self._save()
+        for change in changes:
+            self._note(change, now_ns)
+            self._tell(change, now_ns)
+            self._show(change.alarm)
+
+    def _note(self, change: Change, now_ns: int) -> None:
+        alarm = change.alarm
+        self._metrics.alarm_changed(alarm.key.kind.value, "update" if change.event is None else change.event.value)
+        if change.begun and alarm.key.kind is Kind.ANOMALY:
+            self._metrics.alarm_raised(alarm.key.machine, alarm.id)
+        if change.event is None:
+            return
+        log = _log.warning if change.annunciated else _log.info
+        by = f" by {alarm.operator}" if alarm.operator and change.event not in _OF_THEMSELVES else ""
+        log("%s: %s%s, now %s: %s", alarm.key, change.event.value, by, alarm.state.value, alarm.text)
+        try:
+            self._history.append(HistoryEntry.of(change, now_ns))
+        except AlarmError as error:
+            self._refused("history", error)
+
+    def _tell(self, change: Change, now_ns: int) -> None:
+        key = change.alarm.key
+        data = alarm_data(
+            change,
+            self._evidence.get(key, Evidence()),
+            gateway=self._gateway,
+            clock_synced=self._clock.is_synced(),
+        )
+        if self._send(data, now_ns):
+            self._untold.discard(key)
+            self._unsaved = True
+
+    def _save(self) -> None:
+        records = []
+        for alarm in self._book.alarms():
+            heard = self._episodes.get(alarm.key.machine) if alarm.key.kind is Kind.ANOMALY else None
+            records.append(StoredAlarm.of(alarm, told=alarm.key not in self._untold, heard=heard))
+        try:
+            self._store.save(records)
+        except AlarmError as error:
+            self._unsaved = True
+            self._refused("save", error)
+            return
+        if self._store_fails:
+            _log.info("alarms are written to %s again", self._store.path)
+        self._store_fails = self._unsaved = False
+
+    def _refused(self, operation: str, error: AlarmError) -> None:
+        self._metrics.alarm_store_failed(operation)
+        if not self._store_fails:
+            _log.error("%s; alarms go out all the same", error)
+        self._store_fails = True
+
+    def _show(self, alarm: Alarm) -> None:
+        key = alarm.key
+        if key.kind is Kind.ANOMALY:
+            self._metrics.alarm_state(key.machine, alarm.state.value)
+        elif key.kind is Kind.INPUT_FAULT:
+            self._metrics.input_fault(key.machine, key.fault, on=alarm.active)
+        elif key == PLANT:
+            self._metrics.plant_event(on=alarm.active)
+        for machine in {key.machine, *alarm.machines} & self._machines:
+            self._metrics.learning_frozen(machine, frozen=self._book.learning_frozen(machine))
+
+
+_OF_THEMSELVES = (Event.RAISE, Event.STEP_UP, Event.CLEAR, Event.SUPPRESS, Event.RELEASE)

@@ -1,0 +1,1 @@
+"""Sound that is kept, and what people do with it."""

@@ -1,0 +1,1 @@
+"""From sources and recordings to heard windows, every sample in the books."""

@@ -1,0 +1,1 @@
+"""What was heard, on its way to brokers, metrics and health."""
