@@ -53,7 +53,6 @@ osd class dir = {libraries}/rados-classes
 [mon.a]
 mon data = {directory}/mon
 [osd]
-monmap = {monmap}
 osd objectstore = memstore
 memstore device bytes = 1073741824
 osd data = {directory}/osd0
@@ -87,14 +86,11 @@ class Ceph:
         fsid, mon_port = str(uuid.uuid4()), free_port()
         libraries = next(Path("/usr/lib").glob("*-linux-gnu*/rados-classes")).parent
         monmap = str(self._directory / "monmap")
-        # the disk reads the map from the file: with an address alone it does not know the cluster's id until the
-        # monitor tells it, and gives up ("wrong fsid") where it registers itself before that
         self._config.write_text(
             _CONFIG.format(
-                fsid=fsid, mon_port=mon_port, directory=self._directory, s3_port=self._port, libraries=libraries,
-                monmap=monmap,
+                fsid=fsid, mon_port=mon_port, directory=self._directory, s3_port=self._port, libraries=libraries
             )
-        )  # fmt: skip
+        )
         self._run(
             "monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v1:127.0.0.1:{mon_port}]", monmap
         )
@@ -105,7 +101,9 @@ class Ceph:
         disk = str(uuid.uuid4())
         self._run("ceph", "osd", "new", disk)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
-        self._launch("ceph-osd", "-i", "0")
+        # settings come from the file alone: a disk that first asks the monitor for them forgets the cluster's id until
+        # it is told again, and gives up ("wrong fsid") where it registers itself before that
+        self._launch("ceph-osd", "-i", "0", "--no-mon-config")
         self._wait(lambda: b"1 up" in self._output("osd", "stat"), "the disk")
         self._run(
             "radosgw-admin", "user", "create", "--uid=test", "--display-name=test",
