@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.normals import MAX_BYTES, Normals, digest_of
 from edge_agent.detection.profile import MAX_NORMALS, Profile
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.errors import CommandError
 from edge_agent.inference.in_use import profiles_in_use
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.detection.assessment import AssessorMemory, HealthAssessor
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.settings.base import ID_PATTERN
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,6 @@
 """The alarms on disk: `<state>/alarms.json`, replaced as a whole and checked as hostile input when read."""
 
 import contextlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind, Severity
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.states import State
+from edge_agent.durable import write_whole
 
 VERSION = 1
 MAX_BYTES = 4 * 1024 * 1024
@@ -145,14 +145,8 @@ class AlarmStore:
             AlarmError: The disk refused; the old file is there still.
         """
         content = _File(version=VERSION, alarms=tuple(alarms)).model_dump_json().encode()
-        draft = self.path.with_suffix(".json.new")
         try:
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-            _sync_directory(self.path.parent)
+            write_whole(self.path, content)
         except OSError as error:
             raise AlarmError(f"{self.path} cannot be written ({error.strerror}); check the disk") from error
 
@@ -172,11 +166,3 @@ class AlarmStore:
             with contextlib.suppress(OSError):  # what cannot be removed harms nothing
                 path.unlink()
         return target
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge_agent.durable import sync_directory
+
 SIDECAR, PICTURE = ".json", ".png"
 PAYLOADS = {"audio": ".flac", "log_mel": ".npz"}
 TEMPORARY = ".tmp-"
@@ -43,7 +45,7 @@ def days(root: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is at no moment partly there: a temporary one, fsync, rename. Call `settle` afterwards."""
+    """Write a file that is at no moment partly there: a temporary one, fsync, rename. `sync_directory` has to follow."""
     temporary = path.with_name(TEMPORARY + path.name)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
@@ -57,21 +59,12 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def settle(directory: Path) -> None:
-    """Make renames and removals in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def make_day(root: Path, clip_id: str) -> Path:
     """The clip's directory, made where it is not there yet."""
     directory = root / day_of(clip_id)
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-        settle(root)
+        sync_directory(root)
     return directory
 
 

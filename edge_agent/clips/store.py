@@ -21,6 +21,7 @@ from edge_agent.clips.index import ClipIndex, ClipRow, DamagedIndexError, row_of
 from edge_agent.clips.reasons import Reason, Removed
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
 from edge_agent.clips.survey import survey
+from edge_agent.durable import sync_directory
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -263,14 +264,14 @@ class ClipStore:
         files.write_whole(self.payload_path(sidecar), payload)
         if picture is not None:
             files.write_whole(self._path(sidecar.id, files.PICTURE), picture)
-        files.settle(directory)  # before the sidecar says that they are there
+        sync_directory(directory)  # before the sidecar says that they are there
         self._write_sidecar(sidecar)
 
     def _write_sidecar(self, sidecar: Sidecar) -> None:
         path = self._path(sidecar.id, files.SIDECAR)
         content = sidecar.to_bytes()
         files.write_whole(path, content)
-        files.settle(path.parent)
+        sync_directory(path.parent)
         self._index.put(row_of(sidecar, sidecar_bytes=len(content), sidecar_ns=path.stat().st_mtime_ns))
 
     def _make_room(self, need: int, *, below: float) -> None:

@@ -25,7 +25,7 @@ from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.registry import DETECTORS
 from edge_agent.detection.states import MAX_STATES, OperatingState
 from edge_agent.detection.verify import MAX_WARNINGS
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef

@@ -146,7 +146,7 @@ def _signers(paths: list[Path], arguments: argparse.Namespace) -> "list[CryptoSi
 
 
 def _write_root(path: Path, content: bytes) -> None:
-    from edge_agent.detection.whole_file import write_whole  # noqa: PLC0415
+    from edge_agent.durable import write_whole  # noqa: PLC0415
     from training_hub.rollout.errors import RolloutError  # noqa: PLC0415
 
     try:

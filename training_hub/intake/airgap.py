@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from edge_agent.clips import files as whole_files
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.durable import sync_directory
 from edge_agent.sync.airgap.manifest import (
     EVENTS,
     MANIFEST,
@@ -141,7 +142,7 @@ def write_receipt(receipt: ExportReceipt, key: SigningKey, to: Path) -> None:
     try:
         whole_files.write_whole(to / RECEIPT, content)
         whole_files.write_whole(to / RECEIPT_SIGNATURE, key.sign(RECEIPT_CONTEXT, content))
-        whole_files.settle(to)
+        sync_directory(to)
     except OSError as error:
         raise SyncError(
             f"{to}: {error.strerror}; all was taken: give --receipt-to DIR, or import again once it can be written"

@@ -10,7 +10,7 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.metadata import Root, Targets
 
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.inference.errors import BundleError
 from edge_agent.sync.updates.target import TargetCustom
 from training_hub.rollout import signing

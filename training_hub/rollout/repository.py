@@ -16,7 +16,7 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.sync.updates.errors import UpdateError
 from edge_agent.sync.updates.target import TargetCustom, custom_of, target_name
 from training_hub.rollout import signing

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.durable import sync_directory
+
 _STALE_S = 3600.0
 _INCOMING = "incoming"
 _SHELVES = tuple(f"{number:02x}" for number in range(256))
@@ -47,7 +49,7 @@ class ObjectDirectory:
             return False
         except OSError:  # another file system, or one without hard links
             return self._put_copy(target, source)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
         return True
 
     def put(self, key: str, content: bytes) -> bool:
@@ -74,7 +76,7 @@ class ObjectDirectory:
         """Remove it; FileNotFoundError where it is not there."""
         path = self._root / key
         path.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
     def keys(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Every object below a prefix, with the time it was put, seconds since 1970."""
@@ -120,7 +122,7 @@ class ObjectDirectory:
             part.rename(target)  # the same content: it does not matter whose stays
         finally:
             part.unlink(missing_ok=True)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
         return True
 
     def _make_shelves(self, directory: Path) -> None:
@@ -132,7 +134,7 @@ class ObjectDirectory:
             self._make_directory(parent)
             for name in sorted({directory.name, *_SHELVES}):
                 (parent / name).mkdir(exist_ok=True, mode=0o750)
-            _sync_directory(parent)
+            sync_directory(parent)
             self._shelved.add(parent)
 
     def _make_directory(self, directory: Path) -> None:
@@ -142,18 +144,10 @@ class ObjectDirectory:
             self.check()
         self._make_directory(directory.parent)
         directory.mkdir(exist_ok=True, mode=0o750)
-        _sync_directory(directory.parent)
+        sync_directory(directory.parent)
 
 
 def _sync_file(path: Path) -> None:
     """Have a file's content on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ from edge_agent.clips.errors import ClipError
 from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.durable import sync_directory
 from edge_agent.sync.airgap.manifest import (
     EVENTS,
     MANIFEST,
@@ -148,7 +149,7 @@ class Exporter:
         """Manifest, signature, name: in this order, each on the disk before the next."""
         _sweep(part, {entry.path for entry in entries})
         for directory in {(part / entry.path).parent for entry in entries}:
-            files.settle(directory)
+            sync_directory(directory)
         manifest = ExportManifest(
             export=self._new_id(),
             site=self._site,
@@ -160,10 +161,10 @@ class Exporter:
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         files.write_whole(part / MANIFEST, content)
         files.write_whole(part / MANIFEST_SIGNATURE, self._key.sign(EXPORT_CONTEXT, content))
-        files.settle(part)
+        sync_directory(part)
         final = to / f"{PREFIX}{manifest.export}"
         part.rename(final)
-        files.settle(to)
+        sync_directory(to)
         return final
 
     def _write_events(self, part: Path, limits: ExportLimits) -> tuple[list[ExportFile], int]:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from edge_agent.clips import files
+from edge_agent.durable import sync_directory
 from edge_agent.sync.errors import SyncError
 
 EXPORT_CONTEXT = b"edge-agent export 1\0"
@@ -92,4 +93,4 @@ def _make(path: Path) -> None:
         pass  # that one is as good
     finally:
         files.remove(temporary)
-    files.settle(path.parent)
+    sync_directory(path.parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import write_whole
 from edge_agent.inference.in_use import models_dir
 from edge_agent.sync.wire import UpdateReport
 

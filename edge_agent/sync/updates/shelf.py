@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_agent.detection.whole_file import write_whole
+from edge_agent.durable import sync_directory, write_whole
 from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import (
@@ -116,7 +116,7 @@ class Shelf:
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             shutil.rmtree(place, ignore_errors=True)
             os.replace(written, place)
-            _sync_dir(place.parent)
+            sync_directory(place.parent)
         self._step("profiles_in_place")
         return place
 
@@ -189,7 +189,7 @@ class Shelf:
         aside = self._root / f"{FILE_NAME}.aside"
         with self._disk("set aside"):
             os.replace(self._root / FILE_NAME, aside)
-            _sync_dir(self._root)
+            sync_directory(self._root)
         return aside
 
     def tidy(self) -> None:
@@ -236,7 +236,7 @@ class Shelf:
                     return there
                 shutil.rmtree(place)
             os.replace(bundle.root, place)
-            _sync_dir(place.parent)
+            sync_directory(place.parent)
         self._step("bundle_in_place")
         return load_bundle(place, probe=False, self_test=False)
 
@@ -253,14 +253,6 @@ class Shelf:
             raise UpdateError(f"{error.filename or self._root} cannot be {what}: {error.strerror}") from error
 
 
-def _sync_dir(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _sync_tree(root: Path) -> None:
     """A rename may reach the disk before what it renames: files and directories first."""
     for directory, _, names in os.walk(root):
@@ -270,4 +262,4 @@ def _sync_tree(root: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        _sync_dir(Path(directory))
+        sync_directory(Path(directory))
