@@ -45,7 +45,7 @@ def days(root: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is at no moment partly there: a temporary one, fsync, rename. `sync_directory` has to follow."""
+    """Write a file that is at no moment partly there: a temporary one, fsync, rename; `sync_directory` must follow."""
     temporary = path.with_name(TEMPORARY + path.name)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)

@@ -114,7 +114,7 @@ def test_only_the_last_damaged_files_are_kept(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_named_and_the_old_file_stays(tmp_path: Path) -> None:
     store = AlarmStore(tmp_path)
     store.save(stored())
-    (tmp_path / "alarms.json.new").mkdir()
+    (tmp_path / ".alarms.json.new").mkdir()
     with pytest.raises(AlarmError, match="cannot be written"):
         store.save(stored(told=False))
     assert all(each.told for each in store.load())
