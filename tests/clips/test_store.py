@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -289,7 +290,13 @@ FAULTS = [
 ]
 
 
-STEPS = [("write_whole", 1), ("write_whole", 2), ("settle", 1), ("settle", 2), ("make_day", 1)]
+STEPS = [
+    ("edge_agent.clips.files.write_whole", 1),
+    ("edge_agent.clips.files.write_whole", 2),
+    ("edge_agent.clips.store.sync_directory", 1),
+    ("edge_agent.clips.store.sync_directory", 2),
+    ("edge_agent.clips.files.make_day", 1),
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault[1].value))
@@ -299,7 +306,7 @@ def test_what_the_disk_refuses_leaves_nothing_half(
 ) -> None:
     store = store_of(tmp_path)
     (tmp_path / "clips/2023-11-14").mkdir()
-    real: Callable[..., None] = getattr(files, broken)
+    real: Callable[..., None] = pkgutil.resolve_name(broken)
     calls = iter(range(1, 100))
 
     def refuse(*words: object) -> object:
@@ -308,7 +315,7 @@ def test_what_the_disk_refuses_leaves_nothing_half(
         return real(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, broken, refuse)
+        patch.setattr(broken, refuse)
         with pytest.raises(ClipError) as refused:
             store.put(sidecar(next(ids())), payload(1))
     assert refused.value.failure is fault[1]
