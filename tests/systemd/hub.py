@@ -16,7 +16,7 @@ from tests.systemd.machine import Machine, MachineError
 
 REPOSITORY = Path(__file__).parents[2]
 PREFIX = "/opt/training-hub"
-UNIT = "usr/lib/systemd/system/training-hub.service"
+UNITS = ("training-hub.service", "training-hub-worker.service")
 _BIN = ("/usr/bin", "/usr/local/bin")
 _PACKAGES = "/opt/training-hub-packages"
 _LAUNCHER = f"#!{PREFIX}/bin/python3\nimport sys\nfrom training_hub.cli import main\nsys.exit(main())\n"
@@ -46,7 +46,8 @@ def install_hub(machine: Machine) -> None:
     (machine.root / PREFIX[1:] / "bin").mkdir()
     (machine.root / PREFIX[1:] / "bin/python3").symlink_to(python)
     machine.write(f"{PREFIX}/bin/training-hub", _LAUNCHER, 0o755)
-    shutil.copy(REPOSITORY / "deploy/systemd/training-hub.service", machine.root / UNIT)
+    for unit in UNITS:
+        shutil.copy(REPOSITORY / "deploy/systemd" / unit, machine.root / "usr/lib/systemd/system")
     shutil.copy(REPOSITORY / "deploy/systemd/training-hub-as-service", machine.root / "usr/bin")
     machine.write("/etc/training-hub/hub.toml", "", 0o644)
 

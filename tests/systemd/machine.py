@@ -157,14 +157,14 @@ class Machine:
         target.write_text(text)
         target.chmod(mode)
 
-    def show(self, name: str) -> str:
-        """A property of the service."""
-        return self.run("systemctl", "show", f"{self._unit}.service", "--value", "-p", name).stdout.strip()
+    def show(self, name: str, unit: str = "") -> str:
+        """A property of the service, or of another unit."""
+        return self.run("systemctl", "show", unit or f"{self._unit}.service", "--value", "-p", name).stdout.strip()
 
-    def journal(self, since: str = "") -> str:
-        """The service's log, after a cursor."""
+    def journal(self, since: str = "", unit: str = "") -> str:
+        """The service's log, or another unit's, after a cursor."""
         after = ["--after-cursor", since] if since else []
-        return self.run("journalctl", "-u", self._unit, "-o", "cat", "--no-pager", *after, check=False).stdout
+        return self.run("journalctl", "-u", unit or self._unit, "-o", "cat", "--no-pager", *after, check=False).stdout
 
     def cursor(self) -> str:
         """Where the log ends now."""

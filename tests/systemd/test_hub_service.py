@@ -4,106 +4,29 @@ from __future__ import annotations
 
 import re
 import signal
-import ssl
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.support.certificates import make_certificates, needs_openssl
-from tests.support.clips import SentClip, make_clip, sound_of
-from tests.systemd.hub import at_terminal
+from tests.support.clips import make_clip, sound_of
 from tests.systemd.machine import Machine
+from tests.systemd.served import CONFIG, PASSWORD, URL, Hub, job_when_ended, log_in, set_up_hub
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("systemd-hub"), needs_openssl]
 
-T = TypeVar("T")
 WATCHDOG_S = 6
 MOST_EXPOSED = 1.5
-PASSWORD = "a password of a test"
-URL = "https://127.0.0.1:8400"
-CONFIG = """
-[server]
-[server.tls]
-cert_file = "/etc/training-hub/hub.crt"
-key_file = "hub_tls_key"
-"""
 DROP_IN = f"[Service]\nWatchdogSec={WATCHDOG_S}\n"
 START_S = 60.0
-AS_SERVICE = "training-hub-as-service"
-
-
-@dataclass(frozen=True)
-class Hub:
-    """The hub, running as a service.
-
-    Attributes:
-        machine: On which.
-        key: Of the gateway `plant_1/gw_1`.
-        authority: Who signed its certificate.
-    """
-
-    machine: Machine
-    key: str
-    authority: Path
-
-    @property
-    def pid(self) -> int:
-        return int(self.machine.show("MainPID"))
-
-    def ask(self, action: Callable[[httpx.Client], T], key: str | None = None) -> T:
-        """Do something with a client, from the machine's loopback."""
-
-        def do() -> T:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            trust = ssl.create_default_context(cafile=self.authority)
-            with httpx.Client(base_url=URL, verify=trust, headers=headers, timeout=60) as client:
-                return action(client)
-
-        return self.machine.in_its_network(do)
-
-    def ready(self) -> bool:
-        try:
-            return self.ask(lambda client: client.get("/readyz")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def send(self, clip: SentClip) -> int:
-        """The status of the receipt."""
-        return self.ask(clip.put, self.key).status_code
-
-    def clips(self) -> set[str]:
-        """What the first account sees, having logged in with its password."""
-
-        def look(client: httpx.Client) -> set[str]:
-            login = client.post("/api/v1/session", json={"name": "anna", "password": PASSWORD})
-            assert login.status_code == 200, login.text
-            answer = client.get("/api/v1/clips")
-            assert answer.status_code == 200, answer.text
-            return {clip["id"] for clip in answer.json()["clips"]}
-
-        return self.ask(look)
 
 
 @pytest.fixture(scope="module")
 def hub(hub_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """The steps of docs/hub.md, before the first start: settings, key, certificate, account, gateway."""
-    certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
-    machine = hub_machine
-    machine.write("/etc/training-hub/hub.toml", CONFIG)
-    machine.write("/etc/training-hub/hub.crt", (certificates / "broker.crt").read_text())
-    machine.write("/etc/training-hub/hub_tls.key", (certificates / "broker.key").read_text(), 0o600)
-    machine.write("/etc/systemd/system/training-hub.service.d/test.conf", DROP_IN)
-    machine.run("systemctl", "daemon-reload")
-    questions = [("New password: ", PASSWORD), ("The same again: ", PASSWORD)]
-    shown = at_terminal(machine, questions, AS_SERVICE, "users", "add", "anna", "--role", "admin")
-    assert PASSWORD not in shown
-    key = machine.run(AS_SERVICE, "gateways", "add", "plant_1", "gw_1").stdout.strip()
-    return Hub(machine, key, certificates / "ca.crt")
+    hub_machine.write("/etc/systemd/system/training-hub.service.d/test.conf", DROP_IN)
+    return set_up_hub(hub_machine, make_certificates(tmp_path_factory.mktemp("certificates")))
 
 
 @pytest.fixture(autouse=True)
@@ -150,20 +73,13 @@ def test_sounds_are_decoded_heard_and_trained_on_inside_the_sandbox(hub: Hub) ->
     sound = sound_of(7, seconds=10.0)
 
     def upload(client: httpx.Client) -> tuple[httpx.Response, httpx.Response, dict[str, object]]:
-        login = client.post("/api/v1/session", json={"name": "anna", "password": PASSWORD})
-        client.headers["X-CSRF-Token"] = login.json()["csrf_token"]
-        client.headers["Origin"] = URL
+        log_in(client)
         heard = client.post("/api/v1/sounds/test", content=sound)
         where = {"site": "plant_1", "machine": "pump_1", "type": "pump", "label": "normal"}
         added = client.post("/api/v1/sounds", params=where, content=sound)
         asked = client.post("/api/v1/runs", json={"what": ["types"]})
         assert asked.status_code == 202, asked.text
-        job: dict[str, object] = asked.json()
-        until_s = time.monotonic() + START_S
-        while job["state"] in ("queued", "running") and time.monotonic() < until_s:
-            time.sleep(0.2)
-            job = client.get(f"/api/v1/jobs/{job['id']}").json()
-        return heard, added, job
+        return heard, added, job_when_ended(client, asked.json()["id"])
 
     heard, added, job = hub.ask(upload)
     assert heard.status_code == 200, heard.text
@@ -206,7 +122,7 @@ def test_a_bad_configuration_ends_with_78_and_is_not_tried_again(hub: Hub) -> No
     since = hub.machine.cursor()
     hub.machine.write("/etc/training-hub/hub.toml", CONFIG + "speling = 1\n")
     assert hub.machine.run("systemctl", "start", "training-hub", check=False).returncode != 0
-    time.sleep(1.5)  # more than RestartSec
+    time.sleep(2.5)  # more than RestartSec
     assert hub.machine.show("ExecMainStatus") == "78"
     assert hub.machine.show("NRestarts") == "0"
     assert "hub.toml:6: server.tls.speling: unknown key" in hub.machine.journal(since)

@@ -17,8 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Work until SIGTERM or Ctrl-C; running jobs are put back for another worker."""
-    import signal  # noqa: PLC0415  # quick --help
+    import logging  # noqa: PLC0415  # quick --help
+    import signal  # noqa: PLC0415
 
+    from edge_agent.observe.systemd import SystemdNotifier  # noqa: PLC0415
     from training_hub.catalogue.migrate import migrate  # noqa: PLC0415
     from training_hub.commands._log import set_up_log  # noqa: PLC0415
     from training_hub.companions.retention import retention_of_files  # noqa: PLC0415
@@ -29,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     set_up_log(settings.log)
     with open_parts(settings, os.environ) as parts:
         migrate(parts.database)
-        worker = Worker(parts, slots=arguments.jobs or settings.jobs.workers)
+        notifier = SystemdNotifier.from_environment(os.environ, pid=os.getpid())
+        worker = Worker(parts, slots=arguments.jobs or settings.jobs.workers, notifier=notifier)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         beside = retention_of_files(parts)
@@ -38,4 +41,5 @@ def run(arguments: argparse.Namespace) -> int:
             worker.run()
         finally:
             beside.stop()
+    logging.getLogger("training_hub").info("the worker has ended")
     return 0

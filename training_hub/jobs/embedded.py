@@ -1,15 +1,11 @@
 """A worker in `serve` itself: one process is a whole hub."""
 
-import logging
 import threading
 from types import TracebackType
 from typing import Self
 
-from training_hub.jobs.errors import JobError
 from training_hub.jobs.worker import Worker
 from training_hub.parts import HubParts
-
-_log = logging.getLogger(__name__)
 
 
 class EmbeddedWorker:
@@ -54,7 +50,4 @@ class EmbeddedWorker:
 
     def _run(self) -> None:
         assert self._worker is not None
-        try:
-            self._worker.run()
-        except JobError:
-            _log.exception("the embedded worker ended; jobs wait until the hub is started again")
+        self._worker.run()

@@ -73,15 +73,14 @@ class HueyQueue(HubQueue):
 
     def _loop(self, stop: threading.Event, poll_s: float, failures: list[BaseException]) -> None:
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not failures:
                 task = self._huey.dequeue()
                 if task is None:
                     stop.wait(poll_s)
                 else:
                     self._huey.execute(task)
         except Exception as error:  # told to whoever called `work`
-            failures.append(error)
-            stop.set()
+            failures.append(error)  # ends the others, too
 
     def _do(self, job_id: str) -> None:
         assert self._run is not None  # set before the first thread starts

@@ -55,14 +55,14 @@ class ProcrastinateQueue(HubQueue):
                         job_id=job_id
                     )
         except ProcrastinateException as error:
-            raise JobError(f"no worker can be told of a job: {error}") from error
+            raise JobError(f"no worker can be told of a job: {_why(error)}") from error
 
     def work(self, run: Run, stop: threading.Event, *, slots: int, poll_s: float) -> None:
         """Run jobs as they come until `stop` is set and those running have returned."""
         try:
             asyncio.run(self._work(run, stop, slots, poll_s))
         except (ProcrastinateException, psycopg.Error) as error:
-            raise JobError(f"the queue cannot be worked off: {error}") from error
+            raise JobError(f"the queue cannot be worked off: {_why(error)}") from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -104,3 +104,8 @@ class ProcrastinateQueue(HubQueue):
                     connection.execute(schema)
         except psycopg.Error as error:
             raise JobError(f"the queue's tables cannot be made in schema {_SCHEMA}: {error}") from error
+
+
+def _why(error: Exception) -> str:
+    """In one line; procrastinate's own errors say what happened in their cause alone."""
+    return " ".join(str(error.__cause__ or error).split())

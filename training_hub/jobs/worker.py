@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.exc import OperationalError
 
+from edge_agent.observe.systemd import SystemdNotifier
 from training_hub.jobs.context import JobCancelledError, JobContext
 from training_hub.jobs.errors import JobError
 from training_hub.jobs.kinds import JobKind, discover
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 # Trouble of the surroundings, not of the job: it is queued again and a later sweep hands it out.
 PASSING = (OperationalError, ConnectionError)
+_AGAIN_S = 5.0
 
 
 class Worker:
@@ -29,33 +31,42 @@ class Worker:
         parts: The hub's settings, database, store and queue.
         slots: Jobs at a time.
         kinds: What it can do; all that there are.
+        notifier: Told when it works, when it ends, and that it lives, by the thread that asks the database for what is
+            to be done: a worker whose database answers no more, without a word, is one to start again.
 
     Raises:
         JobError: The parts hold no queue that a worker can work off.
     """
 
-    def __init__(self, parts: HubParts, *, slots: int, kinds: Mapping[str, JobKind] | None = None) -> None:
+    def __init__(
+        self,
+        parts: HubParts,
+        *,
+        slots: int,
+        kinds: Mapping[str, JobKind] | None = None,
+        notifier: SystemdNotifier | None = None,
+    ) -> None:
         if not isinstance(parts.jobs, HubQueue):
             raise JobError(f"{type(parts.jobs).__name__} is no queue to work off; open the parts with open_parts")
         self._parts, self._queue, self._slots = parts, parts.jobs, slots
         self._kinds = discover() if kinds is None else kinds
+        self._notifier = notifier or SystemdNotifier()
         self._ledger = JobLedger(parts.database)
         self._stop = threading.Event()
 
     def stop(self) -> None:
         """Begin no further job; those running are put back at their next word, those in a process at once."""
+        self._notifier.stopping()
         self._stop.set()
 
     def run(self) -> None:
-        """Work until `stop`.
-
-        Raises:
-            JobError: The queue cannot be reached.
-        """
+        """Work until `stop`, also through times without a database or queue."""
         sweeper = threading.Thread(target=self._sweep_until_stopped, name="jobs-sweeper", daemon=True)
         sweeper.start()
+        self._notifier.ready(f"up to {self._slots} at a time")
         try:
-            self._queue.work(self.run_one, self._stop, slots=self._slots, poll_s=self._parts.settings.jobs.poll_s)
+            while not self._stop.is_set():
+                self._work()
         finally:
             self._stop.set()
             sweeper.join()
@@ -78,6 +89,14 @@ class Worker:
                 self._attempt(attempt)
         except Exception:  # the worker must go on; the row is swept once its beat is old
             _log.exception("job %s: its row cannot be written; it will be queued again", job_id)
+
+    def _work(self) -> None:
+        """Work until `stop`, or until the queue fails, which is no reason to give up: its database comes back."""
+        try:
+            self._queue.work(self.run_one, self._stop, slots=self._slots, poll_s=self._parts.settings.jobs.poll_s)
+        except JobError as error:
+            _log.error("%s; trying again in %.0f s", error, _AGAIN_S)
+            self._stop.wait(_AGAIN_S)
 
     def _attempt(self, attempt: Attempt) -> None:
         kind = self._kinds.get(attempt.kind)
@@ -123,7 +142,9 @@ class Worker:
 
     def _sweep_until_stopped(self) -> None:
         every_s = max(0.1, min(10.0, self._parts.settings.jobs.silent_for_s / 4.0))
-        _sweep_every(every_s, self._stop, self.sweep)
+        if self._notifier.watchdog_s is not None:
+            every_s = min(every_s, self._notifier.watchdog_s / 3.0)
+        _sweep_every(every_s, self._stop, self.sweep, self._notifier.watchdog)
 
 
 def explained(error: BaseException) -> str:
@@ -132,11 +153,12 @@ def explained(error: BaseException) -> str:
     return str(error) if own else f"{type(error).__name__}: {error}"
 
 
-def _sweep_every(every_s: float, stop: threading.Event, sweep: Callable[[], None]) -> None:
+def _sweep_every(every_s: float, stop: threading.Event, sweep: Callable[[], None], swept: Callable[[], object]) -> None:
     while True:
         try:
             sweep()
         except Exception:  # the database may be away for a while; the next sweep finds what this one did not
             _log.exception("jobs cannot be swept; trying again in %.0f s", every_s)
+        swept()
         if stop.wait(every_s):
             return

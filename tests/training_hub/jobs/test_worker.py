@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,10 +16,12 @@ from typing import Any
 
 import pytest
 
+from edge_agent.observe.systemd import SystemdNotifier
 from tests.support import job_kind_deaf, job_kind_die, job_kind_wait, job_kinds
 from training_hub.catalogue.tables import Job
 from training_hub.catalogue.types import utc_now
 from training_hub.jobs.embedded import EmbeddedWorker
+from training_hub.jobs.errors import JobError
 from training_hub.jobs.ledger import JobLedger, Standing, ask_cancel
 from training_hub.jobs.queue import HubQueue
 from training_hub.jobs.worker import Worker
@@ -119,8 +122,6 @@ def test_a_rolled_back_job_never_was(parts: HubParts) -> None:
 
 
 def test_an_unknown_kind_is_refused(parts: HubParts) -> None:
-    from training_hub.jobs.errors import JobError
-
     with pytest.raises(JobError, match="no kind of job 'dance'; there are"):
         enqueue(parts, "dance")
 
@@ -265,6 +266,73 @@ def test_telling_twice_makes_one_entry(parts: HubParts) -> None:
         queue.tell([job_id])
     with working(parts):
         assert ended(parts, job_id, "done").attempts == 1
+
+
+def test_a_queue_that_fails_for_a_while_is_worked_off_afterwards(
+    parts: HubParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, tries = type(parts.jobs).work, []
+
+    def work_from_the_third_on(queue: HubQueue, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        tries.append(1)
+        if len(tries) < 3:
+            raise JobError("the queue is away")
+        works(queue, *arguments, **named)
+
+    monkeypatch.setattr("training_hub.jobs.worker._AGAIN_S", 0.05)
+    monkeypatch.setattr(type(parts.jobs), "work", work_from_the_third_on)
+    monkeypatch.setattr("training_hub.jobs.worker.discover", lambda: KINDS)
+    worker = EmbeddedWorker(parts)
+    with worker:
+        ended(parts, enqueue(parts, "echo", say="hm"), "done")
+        assert worker.alive() and len(tries) == 3
+
+
+def test_systemd_is_told_that_it_works_lives_and_ends(parts: HubParts, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        notifier = SystemdNotifier(str(tmp_path / "notify"), watchdog_s=0.3)
+        worker = Worker(parts, slots=2, kinds=KINDS, notifier=notifier)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        said = [manager.recv(1000) for _ in range(4)]
+        assert b"READY=1\nSTATUS=up to 2 at a time" in said
+        assert said.count(b"WATCHDOG=1") == 3
+        worker.stop()
+        while manager.recv(1000) != b"STOPPING=1":
+            pass
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def test_systemd_is_not_told_that_a_worker_lives_whose_database_hangs(
+    parts: HubParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(_ledger: JobLedger, **_limits: object) -> list[str]:
+        hangs.set()
+        goes_on.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr(JobLedger, "sweep", hang)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        notifier = SystemdNotifier(str(tmp_path / "notify"), watchdog_s=0.3)
+        worker = Worker(parts, slots=1, kinds=KINDS, notifier=notifier)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        assert hangs.wait(PATIENCE_S) and manager.recv(1000).startswith(b"READY=1")
+        manager.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            manager.recv(1000)
+        manager.settimeout(PATIENCE_S)
+        goes_on.set()
+        assert manager.recv(1000) == b"WATCHDOG=1"
+        worker.stop()
+        thread.join(PATIENCE_S)
 
 
 def test_the_embedded_worker_works(parts: HubParts, monkeypatch: pytest.MonkeyPatch) -> None:
