@@ -13,13 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import edge_agent
 from deploy.debian.man_page import man_page
+from deploy.release.targets import CONSTRAINTS, REPOSITORY, requirements
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE = Path(__file__).resolve().parent
 PREFIX = Path("opt/edge-agent")
 _LAUNCHER = """#!/opt/edge-agent/bin/python3 -I
@@ -73,10 +72,9 @@ def build(out: Path, python: Path) -> Path:
 def _install_dependencies(python: Path, prefix: Path) -> None:
     # --copies would bring a python along; the link follows the security updates of the system's
     _run(python, "-m", "venv", "--without-pip", str(prefix))
-    needed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     _run(sys.executable, "-m", "pip", "--python", str(prefix / "bin" / "python3"), "--disable-pip-version-check",
          "install", "--quiet", "--no-compile", "--only-binary", ":all:",
-         "-c", str(REPOSITORY / "constraints.txt"), *needed)  # fmt: skip
+         "-c", str(CONSTRAINTS), *requirements("sync"))  # fmt: skip
 
 
 def _install_agent(prefix: Path, packages: Path, version: str) -> None:

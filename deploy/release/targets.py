@@ -10,6 +10,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONSTRAINTS = REPOSITORY / "constraints.txt"
 LOCK = REPOSITORY / "deploy" / "release" / "agent.lock"
+"""Of a gateway with a hub: the base install and the extra `sync`."""
+BASE_LOCK = LOCK.with_name("base.lock")
+"""Of a gateway without one."""
+EXTRAS = {LOCK: ("sync",), BASE_LOCK: ()}
+"""What each lock holds besides the base install."""
 GLIBC_MINOR = 36
 """glibc 2.36: Debian 12 and Raspberry Pi OS of 2023; Ubuntu 24.04 has a later one."""
 
@@ -41,10 +46,11 @@ class Target:
 TARGETS = tuple(Target(machine, python) for machine in ("x86_64", "aarch64") for python in ("3.11", "3.12", "3.13"))
 
 
-def requirements() -> list[str]:
-    """What the agent itself asks for, without extras."""
-    found: list[str] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
-    return found
+def requirements(*extras: str) -> list[str]:
+    """What the agent itself asks for, and what its extras of these names do."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    optional: dict[str, list[str]] = project["optional-dependencies"]
+    return [*project["dependencies"], *(each for extra in extras for each in optional[extra])]
 
 
 def pip(*words: str, **environment: str) -> None:

@@ -3,6 +3,7 @@
     python -m deploy.release.wheelhouse --out dist/wheelhouse [--machine aarch64] [--python 3.11]
 
 On the gateway: pip install --no-index --find-links wheelhouse --require-hashes -r wheelhouse/agent.lock
+                (wheelhouse/base.lock where there is no hub)
                 pip install --no-index --find-links wheelhouse --no-deps edge-agent
 """
 
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.release.targets import LOCK, TARGETS, Target, pip
+from deploy.release.targets import EXTRAS, LOCK, TARGETS, Target, pip
 from deploy.release.wheel import build_wheel
 
 
@@ -22,7 +23,7 @@ def fetch(target: Target, out: Path) -> None:
 
 
 def check(target: Target, out: Path) -> None:
-    """Have pip resolve the agent with all it asks for from the directory alone.
+    """Have pip resolve the agent with all that it and the line to the hub ask for from the directory alone.
 
     Raises:
         SystemExit: Something is missing; pip's message says what.
@@ -31,7 +32,7 @@ def check(target: Target, out: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         pip(
             "install", "--dry-run", "--ignore-installed", "--no-index", "--find-links", str(out),
-            "--target", f"{scratch}/none", *target.words, str(wheel),
+            "--target", f"{scratch}/none", *target.words, f"{wheel}[sync]",
             PIP_CONFIG_FILE="/dev/null", PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="", PIP_INDEX_URL="",
         )  # fmt: skip
 
@@ -50,7 +51,8 @@ def main() -> int:
         and (not options.python or target.python in options.python)
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    shutil.copy(LOCK, options.out)
+    for lock in EXTRAS:
+        shutil.copy(lock, options.out)
     wheel = build_wheel(options.out)
     for target in chosen:
         fetch(target, options.out)

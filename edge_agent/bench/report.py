@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_agent.bench.energy import Instructions
+from edge_agent.bench.installed import Installed
 from edge_agent.bench.listening import LiveFigures
 from edge_agent.bench.machine import Host
 from edge_agent.bench.replaying import ReplayFigures
@@ -24,7 +25,7 @@ class Report:
         live: Live channels, for several numbers of them.
         channels_per_core: How many one core holds with 99 in 100 events within 250 ms.
         run: The agent as a process; None where it was left out.
-        installed_mb: Disk that each package of the base install takes.
+        installed: Disk that the base install takes.
         instructions: For replay of those clips, start-up included.
         seconds: How long it took to measure.
     """
@@ -38,7 +39,7 @@ class Report:
     live: tuple[LiveFigures, ...]
     channels_per_core: int
     run: RunFigures | None
-    installed_mb: dict[str, float]
+    installed: Installed
     instructions: Instructions
     seconds: float
 
@@ -57,7 +58,8 @@ class Report:
             "memory_mb": None if self.run is None else self.run.memory_mb,
             "ready_s": None if self.run is None else self.run.ready_s,
             "import_s": None if self.run is None else self.run.import_s,
-            "installed_mb": round(sum(self.installed_mb.values()), 1),
+            "installed_mb": self.installed.total_mb,
+            "installed_compiled_mb": self.installed.compiled_mb,
             "bytes_per_result": self.replay.result_bytes,
             "instructions_per_second_of_sound": None if count is None else round(count / self.sound_s),
             "instructions_missing_because": self.instructions.reason,
@@ -102,8 +104,10 @@ class Report:
                 ("ready after", ready),
                 ("memory, one channel", f"{run.memory_mb:.0f} MB, {run.resident_mb:.0f} resident"),
             ]
-        largest = ", ".join(f"{name} {size:.0f}" for name, size in list(self.installed_mb.items())[:4])
-        rows.append(("base install", f"{sum(self.installed_mb.values()):.0f} MB ({largest})"))
+        disk = self.installed
+        largest = ", ".join(f"{name} {size:.0f}" for name, size in list(disk.packages_mb.items())[:4])
+        said = f"{disk.total_mb:.0f} MB, {disk.compiled_mb:.0f} MB of it compiled ({largest})"
+        rows.append(("base install", said))
         rows.append(("a result", f"{replay.result_bytes} bytes, {replay.stored_bytes} in the outbox"))
         counted = self.instructions
         energy = (

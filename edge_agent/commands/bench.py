@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from edge_agent.bench.energy import count_instructions
-from edge_agent.bench.installed import installed_mb
+from edge_agent.bench.installed import installed
 from edge_agent.bench.listening import channels_one_core_holds, measure_live
 from edge_agent.bench.machine import host, load, stay_on_one_core
 from edge_agent.bench.replaying import measure_replay
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             live=tuple(live),
             channels_per_core=channels_one_core_holds(live),
             run=figures,
-            installed_mb=installed_mb(),
+            installed=installed(),
             instructions=instructions,
             seconds=round(time.monotonic() - began_s, 1),
         )

@@ -13,6 +13,7 @@ from edge_agent.config.load import load_settings
 from edge_agent.config.log import LogSection
 from edge_agent.daemon import Daemon
 from edge_agent.observe.log import LogFormat, set_up_logging
+from edge_agent.sync.extra import require
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     faulthandler.enable()  # systemd's watchdog ends a hung agent with SIGABRT: the log then shows where it hung
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for while starting: what is read is new enough
     settings = load_settings(arguments.config, os.environ)
+    if settings.hub.enabled:
+        require(arguments.config, "hub.enabled")
     _set_up_log(settings.log)
     daemon = Daemon(settings, os.environ, load=lambda: run_check(arguments.config, os.environ), set_up_log=_set_up_log)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ from edge_agent.config.source import ReplaySection, StreamSection
 from edge_agent.inference.errors import BundleError
 from edge_agent.settings.problems import ConfigError, Problem
 from edge_agent.settings.secret import SecretFile, SecretFileError
+from edge_agent.sync.extra import lack
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def run_check(path: Path | None, environ: Mapping[str, str]) -> Report:
         return Report(None, error.problems)
     origin = "configuration" if path is None else str(path)
     found = [*_state(settings, environ), *_secrets(settings, environ), *_tls(settings), *_recordings(settings)]
-    found += _speech(settings)
+    found += [*_speech(settings), *_hub_packages(settings)]
     doubts = [*_ports(settings), *_idle(settings)]
     return Report(
         settings,
@@ -75,6 +76,11 @@ def _speech(settings: AgentSettings) -> Iterator[tuple[str, str]]:
     detector = settings.clips.resolve_detector().absolute()
     if settings.clips.enabled and settings.clips.speech != "off" and not os.access(detector / "manifest.json", os.R_OK):
         yield "clips.detector", f"{detector} holds no speech detector: no clip would be kept"
+
+
+def _hub_packages(settings: AgentSettings) -> Iterator[tuple[str, str]]:
+    if settings.hub.enabled and (said := lack()):
+        yield "hub.enabled", said
 
 
 def _secrets(settings: AgentSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ class HubJournalSection(Section):
 class HubSection(Section):
     """The centre that clips and events go up to, and bundles come down from; the agent works without one."""
 
-    enabled: bool = Field(default=False, description="Send clips, events and reports to a hub.")
+    enabled: bool = Field(default=False, description="Send clips, events and reports to a hub; needs the extra `sync`.")
     transport: Literal["network", "stick"] = Field(
         default="network",
         description="How clips and events go: over the network, or by `edge-agent sync export` where none leads there.",

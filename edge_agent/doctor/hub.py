@@ -8,6 +8,7 @@ from edge_agent.config.settings import AgentSettings
 from edge_agent.doctor.finding import Finding, fail, ok, warn
 from edge_agent.settings.secret import SecretFileError
 from edge_agent.sync.errors import HubError, SyncError, Trouble
+from edge_agent.sync.extra import MEND, lack
 from edge_agent.sync.marks import FILE_NAME, Aside, SyncMarks
 
 _TOPIC = "hub"
@@ -27,7 +28,9 @@ def examine_hub(settings: AgentSettings, environ: Mapping[str, str], state_dir: 
     if not hub.enabled:
         yield ok(_TOPIC, "not used (hub.enabled is false)")
         return
-    if hub.transport != "network":
+    if said := lack():
+        yield fail(_TOPIC, said, MEND)
+    elif hub.transport != "network":
         yield ok(_TOPIC, "by USB stick: edge-agent sync export")
     else:
         yield from _ask(settings, environ)

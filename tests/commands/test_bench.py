@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edge_agent.bench.installed import installed_mb
+from edge_agent.bench.installed import installed
 from edge_agent.bench.listening import LiveFigures, channels_one_core_holds
 from edge_agent.bench.paired import median_ratio, take_turns
 from tests.support.agent import BUNDLE, Shell
@@ -45,7 +45,7 @@ def test_a_core_holds_what_load_and_delay_allow() -> None:
 
 
 def test_the_base_install_counts_what_the_agent_needs_and_not_the_extras() -> None:
-    sizes = installed_mb()
+    sizes = installed().packages_mb
     assert {"edge-agent", "numpy", "ducc0", "pydantic"} <= set(sizes)
     assert not {"keras", "tensorflow-cpu", "librosa", "torch", "pytest"} & set(sizes)
     assert sizes["numpy"] > 10

@@ -117,12 +117,14 @@ class Agent:
         log: Path,
         environ: Mapping[str, str] | None = None,
         prefix: tuple[str, ...] = (),
+        *,
+        python: str | Path = sys.executable,
     ) -> None:
         self.http_port = http_port
         self.log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "edge_agent", "run", "--config", str(config)],
+                [*prefix, python, "-m", "edge_agent", "run", "--config", str(config)],
                 stdout=file,
                 stderr=file,
                 cwd=ROOT,
@@ -165,9 +167,16 @@ class Agent:
 
 
 @contextmanager
-def running(config: Path, http_port: int, log: Path, environ: Mapping[str, str] | None = None) -> Iterator[Agent]:
+def running(
+    config: Path,
+    http_port: int,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    python: str | Path = sys.executable,
+) -> Iterator[Agent]:
     """An agent that is gone at the end of the block, whatever happened."""
-    agent = Agent(config, http_port, log, environ)
+    agent = Agent(config, http_port, log, environ, python=python)
     try:
         yield agent
     finally:
