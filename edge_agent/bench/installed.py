@@ -34,14 +34,18 @@ class Installed:
 
 
 def installed() -> Installed:
-    """Measure what is installed here; of a checkout, its own packages and models."""
+    """Measure what is installed here: of a checkout its packages and models, of the Debian package all it brings."""
     sizes: dict[str, int] = {}
     compiled = 0
     code = Path(edge_agent.__file__).parent
-    for name, distribution in distributions([_OURS]).items() or _beside(code.parent):
-        files = {str(distribution.locate_file(file)) for file in distribution.files or ()}
-        if name == _OURS and str(code / "__init__.py") not in files:
-            files |= set(_checkout(code))
+    listed = {
+        name: {str(distribution.locate_file(file)) for file in distribution.files or ()}
+        for name, distribution in distributions([_OURS]).items() or _beside(code.parent)
+    }
+    ours = listed.setdefault(_OURS, set())
+    if str(code / "__init__.py") not in ours:
+        ours.update(_checkout(code))
+    for name, files in listed.items():
         files |= {cache_from_source(file) for file in files if file.endswith(".py")}
         bytes_of = {file: _size(file) for file in files}
         sizes[name] = sum(bytes_of.values())
@@ -72,7 +76,7 @@ def distributions(names: Iterable[str]) -> dict[str, metadata.Distribution]:
 
 
 def _beside(directory: Path) -> Iterator[tuple[str, metadata.Distribution]]:
-    """All that is installed there: the Debian package has the agent's code without a distribution of its own."""
+    """All that is installed there: in the Debian package nothing says what of it the agent itself needs."""
     for distribution in metadata.distributions(path=[str(directory)]):
         yield distribution.name, distribution
 

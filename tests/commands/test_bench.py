@@ -1,6 +1,8 @@
 """`edge-agent bench`: every figure is there, and they agree with each other."""
 
 import json
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,26 @@ def test_the_base_install_counts_what_the_agent_needs_and_not_the_extras() -> No
     assert {"edge-agent", "numpy", "ducc0", "pydantic"} <= set(sizes)
     assert not {"keras", "tensorflow-cpu", "librosa", "torch", "pytest"} & set(sizes)
     assert sizes["numpy"] > 10
+
+
+def test_without_a_distribution_of_its_own_all_that_lies_beside_the_agent_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in the Debian package; compiled files count, whoever compiled them."""
+    for name in ("edge_agent", "other"):
+        (tmp_path / name).mkdir()
+        source = tmp_path / name / "__init__.py"
+        source.write_bytes(b"#" * 2_000_000)
+        compiled = Path(cache_from_source(str(source)))
+        compiled.parent.mkdir()
+        compiled.write_bytes(b"c" * 1_000_000)
+    record = tmp_path / "other-1.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Name: other\nVersion: 1\n")
+    (record / "RECORD").write_text("other/__init__.py,,\nother/gone.py,,\n")
+    monkeypatch.setattr("edge_agent.bench.installed.distributions", lambda names: {})
+    monkeypatch.setattr("edge_agent.bench.installed.resource", lambda path: tmp_path / "none")
+    monkeypatch.setattr("edge_agent.__file__", str(tmp_path / "edge_agent" / "__init__.py"))
+    found = installed()
+    assert found.packages_mb == {"other": 3.0, "edge-agent": 3.0}
+    assert (found.compiled_mb, found.total_mb) == (2.0, 6.0)
