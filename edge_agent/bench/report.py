@@ -43,6 +43,12 @@ class Report:
     instructions: Instructions
     seconds: float
 
+    @property
+    def live_cost_spread(self) -> float:
+        """What a channel costs where it costs most, over what it costs where it costs least."""
+        costs = [each.cpu_percent_per_channel for each in self.live]
+        return round(max(costs) / min(costs), 3)
+
     def document(self) -> dict[str, Any]:
         """One object for `--json`; the figures asked for most stand at its top."""
         count = self.instructions.count
@@ -54,6 +60,7 @@ class Report:
             "live_cost_ratio": round(
                 live[max(live)].cpu_percent_per_channel / live[min(live)].cpu_percent_per_channel, 3
             ),
+            "live_cost_spread": self.live_cost_spread,
             "channels_per_core": self.channels_per_core,
             "memory_mb": None if self.run is None else self.run.memory_mb,
             "ready_s": None if self.run is None else self.run.ready_s,
@@ -96,6 +103,7 @@ class Report:
             )
             for each in self.live
         ]
+        rows.append(("  dearest over cheapest", f"{self.live_cost_spread:.2f}"))
         rows.append(("channels a core holds", f"{self.channels_per_core} (an estimate from the two largest)"))
         if self.run is not None:
             run = self.run

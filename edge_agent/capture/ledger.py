@@ -119,12 +119,20 @@ class SampleLedger:
             LedgerError: `first` is not the clock; book what is missing with `lost` before.
         """
         with self._lock:
-            self._advance(first, n)
-            if self._stops and self._stops[-1] == first:
-                self._stops[-1] = first + n
-            else:
-                self._starts.append(first)
-                self._stops.append(first + n)
+            self._capture(first, n)
+
+    def arrived(self, first: int, n: int, reason: Lost) -> None:
+        """Book `n` samples that arrived at `first`, and what is missing between the clock and them as lost.
+
+        Raises:
+            LedgerError: `first` lies before the clock, or there is no sample.
+        """
+        with self._lock:
+            missing = first - self._clock
+            if missing > 0 and n > 0:
+                self._advance(self._clock, missing)
+                self._lost[reason] += missing
+            self._capture(first, n)
 
     def lost(self, first: int, n: int, reason: Lost) -> None:
         """Book `n` samples from `first` as lost: never captured (at the clock), or captured and dropped (pending).
@@ -209,6 +217,14 @@ class SampleLedger:
             msg = f"{self._name}: cannot book {n} samples at {first}: the clock stands at {self._clock}"
             raise LedgerError(msg)
         self._clock += n
+
+    def _capture(self, first: int, n: int) -> None:
+        self._advance(first, n)
+        if self._stops and self._stops[-1] == first:
+            self._stops[-1] = first + n
+        else:
+            self._starts.append(first)
+            self._stops.append(first + n)
 
     def _check_range(self, first: int, n: int) -> None:
         if n < 1 or first < 0 or first + n > self._clock:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         _say("replay, kernels and stages in turn")
         replay = measure_replay(ground, arguments.repeats)
         _say("live channels")
-        live = [measure_live(ground, bundle, channels) for channels in CHANNELS]
+        live = measure_live(ground, bundle, CHANNELS)
         figures = None
         if not arguments.no_run:
             _say("the agent itself")
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             bundle=f"{bundle.manifest.name} {bundle.manifest.version}",
             sound_s=ground.sound_s,
             replay=replay,
-            live=tuple(live),
+            live=live,
             channels_per_core=channels_one_core_holds(live),
             run=figures,
             installed=installed(),

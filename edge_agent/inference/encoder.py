@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -121,12 +122,7 @@ class Encoder:
 
     def encode_prepared(self, prepared: Sequence[NDArray[Any]]) -> Encoded:
         """Encode patches that `prepare` made; they need not lie side by side."""
-
-        def write(part: slice, out: NDArray[Any]) -> None:
-            for patch, own in zip(prepared[part], out, strict=True):
-                own[...] = patch.reshape(own.shape)
-
-        results = self.model.run_written(len(prepared), write)
+        results = self.model.run_written(len(prepared), partial(_write, prepared))
         rows = [self._output(semantics, results) for semantics in ("embedding", "logits")]
         return Encoded(*(np.empty((len(prepared), 0), np.float32) if found is None else found for found in rows))
 
@@ -181,6 +177,11 @@ class Encoder:
         if output is None:
             return np.empty((count, 0), np.float32)
         return _reduce(results[output.tensor].reshape(count, self._per_patch(frames), output.size), output)
+
+
+def _write(prepared: Sequence[NDArray[Any]], part: slice, out: NDArray[Any]) -> None:
+    for patch, own in zip(prepared[part], out, strict=True):
+        own[...] = patch.reshape(own.shape)
 
 
 def _reduce(values: FloatArray, output: OutputSpec) -> FloatArray:

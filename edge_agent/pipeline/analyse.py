@@ -20,6 +20,9 @@ from edge_agent.signal.stream import FeatureStream, FrameTap, Patch, Window, pat
 
 FloatArray = NDArray[np.float32]
 
+GATHERED_PATCHES = 4
+"""Patches of all channels together that are worth a call of the encoder, where no window waits for one of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedWindow:
@@ -108,6 +111,7 @@ class ChannelStream:
         self._position = 0
         self._encoded: dict[int, Encoded] = {}
         self._faults: dict[int, str] = {}
+        self._all_there = False  # all patches of the window that closes next
         self.pending_patches: list[Patch] = []
         self.closed_windows: list[tuple[Window, LevelReading | None]] = []
 
@@ -144,11 +148,23 @@ class ChannelStream:
         """Take note that the encoder failed on patch `index`."""
         self._faults[index] = fault
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a window is closed, or waits for nothing but its end, some of whose patches are pending."""
+        return bool(self.pending_patches) and (self._all_there or bool(self.closed_windows))
+
+    def take_patches(self) -> list[Patch]:
+        """The pending patches, which are the caller's from now on."""
+        patches, self.pending_patches = self.pending_patches, []
+        self._all_there = False
+        return patches
+
     def renew(self) -> None:
         """Another encoder listens from now on: what the former one made of windows that are still open is made anew."""
         self._encoded.clear()
         self._faults.clear()
         self.pending_patches = list(self._features.open_patches())
+        self._all_there = bool(self.pending_patches)  # of several windows, maybe: there is nothing to wait for
 
     def take_windows(
         self, judge: Callable[[FloatArray, Sequence[Encoded]], tuple[WindowFeatures, str]]
@@ -203,10 +219,11 @@ class ChannelStream:
             self._tap.push(samples)
         self._take(self._features.push(samples))
 
-    def _take(self, items: Iterator[Patch] | Iterator[Window] | Iterator[Patch | Window]) -> None:
+    def _take(self, items: Iterable[Patch | Window]) -> None:
         for item in items:
             if isinstance(item, Patch):
                 self.pending_patches.append(item)
+                self._all_there = self._all_there or item.index >= self._features.last_patch
             else:
                 start, stop = self._native(item.start_sample), self._native(item.start_sample + item.samples)
                 self.closed_windows.append((item, self._meter.reading(start, stop)))
@@ -250,10 +267,26 @@ class Analyser:
         self._patches = not self._whole_windows or bool(self._embedding_size or self._labels)
 
     def drain(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
-        """Encode every pending patch and yield every closed window, channel by channel, oldest first."""
+        """Encode what is due and yield every closed window, channel by channel, oldest first."""
         ready = list(channels)
-        self.encode(ready)
+        if self.is_due(ready):
+            self.encode(ready)
         yield from self.closed(ready)
+
+    @staticmethod
+    def is_due(channels: Iterable[ChannelStream]) -> bool:
+        """Whether the pending patches are to be encoded now: some are awaited, or enough wait for a batch.
+
+        A patch by itself costs a call, and the encoder's weights have left the cache since the one before. No window
+        comes later for the others that its patches waited for: its last one is not let wait.
+        """
+        waiting = 0
+        for channel in channels:
+            if channel.pending_patches:
+                if channel.is_awaited:
+                    return True
+                waiting += len(channel.pending_patches)
+        return waiting >= GATHERED_PATCHES
 
     def prepare(self, channels: Iterable[ChannelStream]) -> None:
         """Make the encoder's input of pending patches that will wait longer than the processor's cache holds them."""
@@ -273,9 +306,7 @@ class Analyser:
         Raises:
             BundleError: The model failed, and this analyser does not keep going.
         """
-        owners = [(channel, patch) for channel in channels for patch in channel.pending_patches]
-        for channel, _ in owners:
-            channel.pending_patches = []
+        owners = [(channel, patch) for channel in channels for patch in channel.take_patches()]
         try:
             encoded = self._encode([patch for _, patch in owners])
         except (BundleError, ValueError):
@@ -289,8 +320,9 @@ class Analyser:
     def closed(self, channels: Iterable[ChannelStream]) -> Iterator[tuple[ChannelStream, AnalysedWindow]]:
         """Yield the closed windows of channels whose patches are all encoded."""
         for channel in channels:
-            for window in channel.take_windows(self._judge_or_fault):
-                yield channel, window
+            if channel.closed_windows:
+                for window in channel.take_windows(self._judge_or_fault):
+                    yield channel, window
 
     def clip(self, log_mel_db: FloatArray, settings: SignalSettings, first_frame: int = 0) -> AnalysedWindow:
         """Analyse a clip that exists only as log-mel frames `[frames, n_mels]`, dB.

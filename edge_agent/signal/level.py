@@ -14,6 +14,7 @@ _INT16 = 32_768.0
 _SILENCE_MEAN_SQUARE = 1e-20
 _ALL_BITS = 0xFFFF
 _BUFFERED = 16  # chunks; a call for each would cost more than the measuring
+_WORDS_AT_ONCE = 2_048
 _MOST_AT_ONCE = 64  # chunks; what is made of them on the way then stays in the processor's cache
 
 
@@ -74,6 +75,12 @@ class InputMeter:
 
     def push(self, samples: NDArray[np.float32], peak: float = math.inf) -> None:
         """Take native samples `[n]`, full scale 1.0, none larger than `peak`."""
+        filled = self._filled + len(samples)
+        if filled < len(self._buffer) and not self._discard:  # as most blocks of a device
+            self._buffer[self._filled : filled] = samples
+            self._buffered_peak = max(self._buffered_peak, peak)
+            self._filled = filled
+            return
         position = min(self._discard, len(samples))
         self._discard -= position
         while position < len(samples):
@@ -101,7 +108,7 @@ class InputMeter:
         # with borders rightly said none of them reaches beyond the reading
         own = [each for each in self._stretches if each.first < last and each.stop > first]
         counted = sum(each.stop - each.first for each in own) * self.chunk_samples
-        total, squares = self._sums[np.arange(first, last) % len(self._sums)].sum(axis=0).tolist()
+        total, squares = np.add.reduce(self._kept_sums(first, last), axis=0).tolist()
         n = (last - first) * self.chunk_samples
         dc = total / n
         peak = max(each.peak for each in own)
@@ -113,6 +120,14 @@ class InputMeter:
             repeated_fraction=sum(each.repeated for each in own) / counted,
             used_bits=_changed_bits(own).bit_count(),
         )
+
+    def _kept_sums(self, first: int, last: int) -> NDArray[np.float64]:
+        """Sums and sums of squares of chunks, in their order."""
+        place = first % len(self._sums)
+        stop = place + last - first
+        if stop <= len(self._sums):
+            return self._sums[place:stop]
+        return np.concatenate([self._sums[place:], self._sums[: stop - len(self._sums)]])
 
     def _measure_buffer(self) -> None:
         """Measure the whole chunks that wait."""
@@ -157,14 +172,16 @@ class InputMeter:
 
     def _add(self, stretch: "_Stretch", samples: NDArray[np.float32], peak: float) -> None:
         if peak > stretch.peak:
-            stretch.peak = max(stretch.peak, float(samples.max()), -float(samples.min()))
+            stretch.peak = max(stretch.peak, float(np.maximum.reduce(samples)), -float(np.minimum.reduce(samples)))
         if min(peak, stretch.peak) >= FULL_SCALE_CLIP:
             stretch.clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE_CLIP))
         same = np.count_nonzero(samples[1:] == samples[:-1])
         stretch.repeated += int(same) + int(samples[0] == self._last_sample)
         self._last_sample = samples[-1]
-        if stretch.every != 0 or stretch.some != _ALL_BITS:  # else no bit is left that could still be told to change
-            scaled = samples * np.float32(_INT16)
+        for first in range(0, len(samples), _WORDS_AT_ONCE):
+            if stretch.every == 0 and stretch.some == _ALL_BITS:
+                break  # no bit is left that could still be told to change; most sound comes here soon
+            scaled = samples[first : first + _WORDS_AT_ONCE] * np.float32(_INT16)
             if not stretch.peak < 1.0:
                 np.clip(scaled, -_INT16, _INT16 - 1, out=scaled)
             words = scaled.astype(np.int16).view(np.uint16)

@@ -135,6 +135,15 @@ class LogMelStream:
         """Forget the samples that wait for their group: the next sample pushed is sample 0 of frame 0."""
         self._filled = 0
 
+    def hold(self, samples: FloatArray) -> bool:
+        """Take samples `[n]` that complete no group; False, and nothing is taken, where they do."""
+        filled = self._filled + len(samples)
+        if filled >= self._transform.group_samples:
+            return False
+        self._buffer[self._filled : filled] = samples
+        self._filled = filled
+        return True
+
     def push(self, samples: FloatArray) -> FloatArray:
         """Take samples `[n]`; the groups that they complete, a new array `[groups, group_frames, n_mels]`."""
         complete = max(0, (self._filled + len(samples) - self._transform.group_samples) // self._step + 1)

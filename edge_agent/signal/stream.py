@@ -1,7 +1,7 @@
 """From a stream of samples with gaps to patches for the encoder and windows for the detectors."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ class FeatureStream:
     on the border of two, each would lack more than it may.
 
     A patch is yielded as soon as its last frame is complete, a window as soon as its last sample is; a window's patches
-    come before it.
+    come before it. A patch that no window holds whole, as one on the border of two, is not yielded.
 
     Args:
         settings: The signal contract.
@@ -105,6 +105,7 @@ class FeatureStream:
         self._on_frames = on_frames
         self._frames = LogMelStream(settings, transform)
         self._group_samples = settings.patch_hop_frames * settings.hop_samples
+        self._groups_per_patch = settings.patch_frames // settings.patch_hop_frames
         self._groups: list[_Group] = []
         self._gaps: list[range] = []
         self._position = 0  # next sample of the stream
@@ -119,8 +120,18 @@ class FeatureStream:
         """Samples that the stream has covered, gaps included."""
         return self._position
 
-    def push(self, samples: FloatArray) -> Iterator[Patch | Window]:
-        """Take the next samples `[n]`, float32 at the contract's rate; yield what they complete, in order."""
+    def push(self, samples: FloatArray) -> Iterable[Patch | Window]:
+        """Take the next samples `[n]`, float32 at the contract's rate; what they complete, in order.
+
+        All of it is to be taken before the next samples come.
+        """
+        position = self._position + len(samples)
+        if position < self._window_stop() and self._frames.hold(samples):  # as most blocks of a device
+            self._position = position
+            return ()
+        return self._push(samples)
+
+    def _push(self, samples: FloatArray) -> Iterator[Patch | Window]:
         position = 0
         while position < len(samples):
             window_stop = self._window_stop()
@@ -167,17 +178,22 @@ class FeatureStream:
         )
         return min(border for border in (starts, stops, self._seen) if border > sample)
 
+    @property
+    def last_patch(self) -> int:
+        """The last patch of the window that closes next: once it is there, that window waits for no other."""
+        frames = self.settings.frames_within(self._window_start, self._window_stop())
+        return self.settings.patches_within(frames).stop - 1
+
     def open_patches(self) -> Iterator[Patch]:
         """The patches of windows that are still open, once more."""
-        per_patch, per_group = (
-            self.settings.patch_frames // self.settings.patch_hop_frames,
-            self.settings.patch_hop_frames,
-        )
+        per_patch, per_group = self._groups_per_patch, self.settings.patch_hop_frames
         for at in range(len(self._groups) - per_patch + 1):
             groups = self._groups[at : at + per_patch]
             first = groups[0].first_frame
             whole = all(len(group.log_mel_db) == per_group for group in groups)
-            if whole and first % per_group == 0 and groups[-1].first_frame == first + (per_patch - 1) * per_group:
+            held = first * self.settings.hop_samples >= self._window_start
+            together = first % per_group == 0 and groups[-1].first_frame == first + (per_patch - 1) * per_group
+            if whole and held and together:
                 yield Patch(first // per_group, np.concatenate([group.log_mel_db for group in groups]))
 
     def _window_stop(self) -> int:
@@ -203,11 +219,13 @@ class FeatureStream:
                 self._on_frames(group.first_frame, group.log_mel_db)
 
     def _latest_patch(self, new: FloatArray) -> Patch | None:
-        """The patch that the last of the new groups completes."""
-        per_patch = self.settings.patch_frames // self.settings.patch_hop_frames
+        """The patch that the last of the new groups completes, where a window that is open holds it whole."""
+        per_patch = self._groups_per_patch
+        first = self._next_group - per_patch
+        if first * self._group_samples < self._window_start:  # no window to come begins before it
+            return None
         groups = self._groups[-per_patch:]
         whole = all(len(g.log_mel_db) == self.settings.patch_hop_frames for g in groups)
-        first = self._next_group - per_patch
         if len(groups) < per_patch or not whole or groups[0].first_frame != first * self.settings.patch_hop_frames:
             return None
         if len(new) >= per_patch:  # they lie one after the other already: no copy

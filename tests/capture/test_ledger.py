@@ -21,7 +21,7 @@ def assert_sound(reading: LedgerSnapshot) -> None:
 
 
 OPERATION = st.tuples(
-    st.sampled_from(["captured", "lost", "settle", "window", "pending"]),
+    st.sampled_from(["captured", "arrived", "lost", "settle", "window", "pending"]),
     st.integers(-5, 60),
     st.integers(-2, 40),
     st.sampled_from(OUTCOMES),
@@ -39,6 +39,10 @@ class NaiveBook:
     def captured(self, first: int, n: int) -> None:
         self.require(n >= 1 and first == len(self.fate))
         self.fate += [None] * n
+
+    def arrived(self, first: int, n: int, reason: Lost) -> None:
+        self.require(n >= 1 and first >= len(self.fate))
+        self.fate += [reason] * (first - len(self.fate)) + [None] * n
 
     def lost(self, first: int, n: int, reason: Lost) -> None:
         if first == len(self.fate):
@@ -81,6 +85,8 @@ def book(ledger: SampleLedger | NaiveBook, operation: tuple[str, int, int, Outco
     try:
         if kind == "captured":
             ledger.captured(position, n)
+        elif kind == "arrived" and isinstance(outcome, Lost):
+            ledger.arrived(first, n, outcome)
         elif kind == "lost" and isinstance(outcome, Lost):
             ledger.lost(position, n, outcome)
         elif kind == "settle" and not isinstance(outcome, Lost):

@@ -1,14 +1,14 @@
 """Samples to analysed windows: independent of blocks, batches and rates; honest about gaps."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.inference.encoder import Encoder
+from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.signal.settings import SignalSettings
@@ -108,6 +108,61 @@ def test_a_log_mel_clip_has_the_features_of_its_recording(analyser: Analyser) ->
     assert clip.features.embeddings.tobytes() == window.features.embeddings.tobytes()
     assert clip.features.log_mel_db.tobytes() == window.features.log_mel_db.tobytes()
     assert clip.level is None
+
+
+class Counting:
+    """The tiny encoder, which notes how many patches it was given at once."""
+
+    def __init__(self) -> None:
+        self._encoder = tiny_encoder()
+        self.spec = self._encoder.spec
+        self.calls: list[int] = []
+
+    def encode_patches(self, patches: Sequence[np.ndarray]) -> Encoded:
+        self.calls.append(len(patches))
+        return self._encoder.encode_patches(patches)
+
+
+def _calls_by_block(hop_s: float, seconds: int, channels: int = 1) -> tuple[list[list[int]], list[int], int]:
+    """Of each block of 100 ms: the encoder's calls, and the windows that closed; and the patches of all windows."""
+    encoder = Counting()
+    counting = Analyser(encoder)  # type: ignore[arg-type]  # what an encoder is asked for
+    streams = [ChannelStream(SETTINGS, WindowShape(10.0, hop_s), 16_000) for _ in range(channels)]
+    samples = np.resize(NOISE, seconds * 16_000)
+    calls, closed, patches = [], [], 0
+    for first in range(0, len(samples), 1_600):
+        for stream in streams:
+            stream.push(samples[first : first + 1_600], first)
+        before = len(encoder.calls)
+        windows = list(counting.drain(streams))
+        patches += sum(len(window.features.embeddings) for _, window in windows)
+        calls.append(encoder.calls[before:])
+        closed.append(len(windows))
+    return calls, closed, patches
+
+
+def test_a_channel_alone_has_its_patches_encoded_some_at_a_time_and_none_at_the_end_of_a_window() -> None:
+    calls, closed, patches = _calls_by_block(10.0, 30)
+    assert [place for place, windows in enumerate(closed) if windows] == [99, 199, 299]
+    assert not any(calls[place] for place in (99, 199, 299)), "a window waits for its last patch, and for nothing else"
+    sizes = [size for found in calls for size in found]
+    assert (len(sizes), max(sizes)) == (6, 4)
+    assert sum(sizes) == patches, "a patch on the border of two windows is in neither, and not encoded"
+
+
+def test_patches_of_many_channels_wait_for_nothing() -> None:
+    calls, closed, _ = _calls_by_block(10.0, 10, channels=4)
+    assert [sum(found) for found in calls if found] == [4] * 8
+    assert closed[99] == 4
+
+
+def test_windows_that_overlap_lack_no_patch() -> None:
+    _, closed, patches = _calls_by_block(2.5, 20)
+    assert [place for place, windows in enumerate(closed) if windows] == [99, 124, 149, 174, 199]
+    windows = (
+        SETTINGS.patches_within(SETTINGS.frames_within(first, first + 160_000)) for first in range(0, 200_000, 40_000)
+    )
+    assert patches == sum(map(len, windows))
 
 
 def test_encoder_is_a_real_model() -> None:

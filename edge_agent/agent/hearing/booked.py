@@ -45,12 +45,9 @@ class BookedChannel:
         A block with a value that no microphone gives (NaN, infinite, far beyond full scale) comes from a broken driver
         or sender: it is skipped, to the windows it is a gap.
         """
-        missing = first_sample - self._ledger.clock
-        if missing > 0:
-            self._ledger.lost(first_sample - missing, missing, gap_reason)
-        self._ledger.captured(first_sample, len(samples))
+        self._ledger.arrived(first_sample, len(samples), gap_reason)
         own = np.ascontiguousarray(samples)
-        peak = max(float(own.max()), -float(own.min()))
+        peak = max(float(np.maximum.reduce(own)), -float(np.minimum.reduce(own)))
         if peak <= MAX_PEAK:  # false for NaN, too
             self.stream.push(own, first_sample, peak)
         else:

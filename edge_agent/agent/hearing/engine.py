@@ -228,20 +228,21 @@ class Engine:
             self._push(source, arrival.block)
 
     def drain(self) -> Iterator[WindowEvent]:
-        """Encode what is ready, score every closed window and yield it."""
-        owners = {
-            id(channel.booked.stream): (source_id, source, channel)
-            for source_id, source in self._sources.items()
-            for channel in source.channels
-        }
-        streams = [channel.booked.stream for _, _, channel in owners.values()]
-        if any(stream.pending_patches for stream in streams):
+        """Encode what is due, score every closed window and yield it."""
+        streams = [channel.booked.stream for source in self._sources.values() for channel in source.channels]
+        if self._analyser.is_due(streams):
             with self._computing("encode"):
                 self._analyser.encode(streams)
-        for stream, window in self._analyser.closed(streams):
-            with self._computing("score"):
-                event = self._finish_window(*owners[id(stream)], window)
-            yield event
+        if any(stream.closed_windows for stream in streams):
+            owners = {
+                id(channel.booked.stream): (source_id, source, channel)
+                for source_id, source in self._sources.items()
+                for channel in source.channels
+            }
+            for stream, window in self._analyser.closed(streams):
+                with self._computing("score"):
+                    event = self._finish_window(*owners[id(stream)], window)
+                yield event
         for source in self._sources.values():
             if source.ended:
                 self._close(source)

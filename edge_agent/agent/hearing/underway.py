@@ -59,10 +59,11 @@ class RecordingUnderWay:
     @property
     def waiting(self) -> int:
         """Windows that wait, or as many as the patches that wait would fill, whichever is more."""
-        return max(
-            sum(len(stream.closed_windows) for stream in self.streams),
-            sum(len(stream.pending_patches) for stream in self.streams) // _PATCHES_OF_A_WINDOW,
-        )
+        windows = patches = 0
+        for channel in self._channels:  # asked of every recording that waits, for every block
+            windows += len(channel.stream.closed_windows)
+            patches += len(channel.stream.pending_patches)
+        return max(windows, patches // _PATCHES_OF_A_WINDOW)
 
     def push(self, block: Block) -> None:
         """Take the next block."""
