@@ -4,9 +4,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from fastapi import Request
 
+R = TypeVar("R")
 _MOST_ANSWERS = 64
 
 
@@ -14,7 +16,7 @@ _MOST_ANSWERS = 64
 class _Kept:
     lock: threading.Lock = field(default_factory=threading.Lock)
     content: bytes | None = None
-    revision: Hashable = None
+    revision: Any = None
     made_s: float = 0.0
 
 
@@ -23,7 +25,7 @@ class RevisedCache:
 
     Args:
         most_bytes: Of all answers together; the one that was asked for longest ago goes first.
-        fresh_s: So long an answer holds whatever came meanwhile, or a busy plant would have it made at each request.
+        fresh_s: So long an answer holds where what changed may wait: in a busy plant it would be made at each request.
         most_age_s: It is made anew after this in any case, for what revisions do not tell.
         now_s: Monotonic time.
     """
@@ -33,13 +35,14 @@ class RevisedCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
-    def get(self, key: Hashable, revision: Hashable, make: Callable[[], bytes]) -> bytes:
-        """An answer made at this revision, or now.
+    def get(self, key: Hashable, revision: R, make: Callable[[], bytes], may_wait: Callable[[R], bool]) -> bytes:
+        """An answer made at this revision, at one whose difference from it may wait, or now.
 
         Args:
-            key: Which answer; what must show at once is part of it.
-            revision: Of what it is made of, read before `make` reads it.
+            key: Which answer.
+            revision: Of what it is made of, read before `make` reads it. Revisions of a key are of one type.
             make: Makes it; what it raises is raised here and nothing is kept.
+            may_wait: Whether what changed since another revision need not show at once.
         """
         with self._lock:
             kept = self._kept.setdefault(key, _Kept())
@@ -47,8 +50,7 @@ class RevisedCache:
         with kept.lock:
             now_s = self._now_s()
             age_s = now_s - kept.made_s
-            holds = age_s <= (self._most_age_s if kept.revision == revision else self._fresh_s)
-            if kept.content is None or not holds:
+            if kept.content is None or not self._holds(kept, age_s, revision, may_wait):
                 kept.made_s = now_s
                 kept.content, kept.revision = None, None
                 try:
@@ -57,6 +59,11 @@ class RevisedCache:
                 finally:
                     self._trim()
             return kept.content
+
+    def _holds(self, kept: _Kept, age_s: float, revision: R, may_wait: Callable[[R], bool]) -> bool:
+        if kept.revision == revision:
+            return age_s <= self._most_age_s
+        return age_s <= self._fresh_s and may_wait(kept.revision)
 
     @property
     def size_bytes(self) -> int:

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from training_hub.api.access import Operator, Parts, Viewer
 from training_hub.catalogue.tables import Job
+from training_hub.catalogue.types import utc_now
 from training_hub.web.errors import WebError
 from training_hub.web.queries.embeddings import (
     UMAP_KIND,
@@ -18,12 +19,11 @@ from training_hub.web.queries.embeddings import (
     bundle_choices,
     embedded_clips,
     has_umap,
-    last_deed,
     latest_umap,
-    newest_clip,
     plane_of,
     principal_plane,
 )
+from training_hub.web.queries.shown import Shown, only_came, shown
 from training_hub.web.render import go_to, page
 from training_hub.web.revised import answers_of
 
@@ -49,17 +49,23 @@ def show_map(
 
 @router.get("/map/points")
 def points(request: Request, parts: Parts, person: Viewer, bundle: Sha, by: Literal["pca", "umap"] = "pca") -> Response:
-    """Every point, by columns; what people do shows at once, clips that come within a minute."""
+    """Every point, by columns; what people do with these clips shows at once, clips that come within a minute."""
     with parts.database.transaction(writes=False) as session:
-        deed, newest = last_deed(session), newest_clip(session, bundle)
+        now = shown(session, bundle, utc_now())
         job = latest_umap(session, bundle) if by == "umap" else None
 
     def make() -> bytes:
         with parts.database.transaction(writes=False) as session:
             return _points(embedded_clips(session, bundle), job, by)
 
-    key = ("map", bundle, by, deed, None if job is None else (job.id, job.state))
-    content = answers_of(request).get(key, newest, make)
+    def may_wait(before: Shown) -> bool:
+        if before.at >= now.at:  # another request read later than this one, and was answered first
+            return True
+        with parts.database.transaction(writes=False) as session:
+            return only_came(session, before, now)
+
+    key = ("map", bundle, by, None if job is None else (job.id, job.state))
+    content = answers_of(request).get(key, now, make, may_wait)
     return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from training_hub.catalogue.tables import AuditEntry, Bundle, Clip, Job, Machine
+from training_hub.catalogue.tables import Bundle, Clip, Job, Machine
 from training_hub.web.errors import WebError
 
 FloatArray = NDArray[np.float32]
@@ -66,19 +66,9 @@ def bundle_choices(session: Session) -> list[BundleChoice]:
     return [BundleChoice(sha or "", names.get(sha or "", (sha or "")[:10]), count) for sha, count in rows]
 
 
-def last_deed(session: Session) -> int:
-    """The last entry of the audit log: after a label, a deletion, or anything else that somebody did it is another."""
-    return session.scalar(select(func.max(AuditEntry.id))) or 0
-
-
-def newest_clip(session: Session, bundle_sha256: str) -> str | None:
-    """The latest clip of `embedded_clips`, from the end of an index."""
-    return session.scalar(
-        select(Clip.id)
-        .where(Clip.bundle_sha256 == bundle_sha256, Clip.embedding.is_not(None), Clip.deleted_at.is_(None))
-        .order_by(Clip.heard_at.desc(), Clip.id.desc())
-        .limit(1)
-    )
+def on_map(bundle_sha256: str) -> tuple[ColumnElement[bool], ...]:
+    """Which clips a map of a bundle is made of."""
+    return Clip.bundle_sha256 == bundle_sha256, Clip.embedding.is_not(None), Clip.deleted_at.is_(None)
 
 
 def embedded_clips(session: Session, bundle_sha256: str, most: int = MOST) -> Embedded:
@@ -86,7 +76,7 @@ def embedded_clips(session: Session, bundle_sha256: str, most: int = MOST) -> Em
     rows = session.execute(
         select(Clip.id, Clip.label, Clip.verdict, Clip.embedding, Machine.name, Machine.site, Machine.type)
         .join(Machine, Machine.id == Clip.machine_id)
-        .where(Clip.bundle_sha256 == bundle_sha256, Clip.embedding.is_not(None), Clip.deleted_at.is_(None))
+        .where(*on_map(bundle_sha256))
         .order_by(Clip.heard_at.desc(), Clip.id.desc())
         .limit(most)
     ).all()
