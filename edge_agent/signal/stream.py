@@ -113,6 +113,7 @@ class FeatureStream:
         self._lost_frames = 0  # first frames of the group under way that a gap took
         self._next_window = 0
         self._window_start = 0  # of the next window
+        self._last_patch: int | None = None  # of the next window, where it was asked for
         self._seen = 0  # where the previous window stopped
 
     @property
@@ -155,6 +156,7 @@ class FeatureStream:
             if self._position > max(self._window_start, self._seen):
                 yield self._close_window(self.window_samples, next_start=end)
             self._window_start = self._seen = end
+            self._last_patch = None
             self._forget()
         while (window_stop := self._window_stop()) <= end:
             self._position = window_stop
@@ -181,8 +183,10 @@ class FeatureStream:
     @property
     def last_patch(self) -> int:
         """The last patch of the window that closes next: once it is there, that window waits for no other."""
-        frames = self.settings.frames_within(self._window_start, self._window_stop())
-        return self.settings.patches_within(frames).stop - 1
+        if self._last_patch is None:
+            frames = self.settings.frames_within(self._window_start, self._window_stop())
+            self._last_patch = self.settings.patches_within(frames).stop - 1
+        return self._last_patch
 
     def open_patches(self) -> Iterator[Patch]:
         """The patches of windows that are still open, once more."""
@@ -256,6 +260,7 @@ class FeatureStream:
         )
         self._next_window += 1
         self._window_start, self._seen = window.next_start_sample, stop
+        self._last_patch = None
         self._forget()
         return window
 
