@@ -12,7 +12,7 @@ from edge_agent.alarms.states import Event, State
 class HistoryEntry(BaseModel):
     """One change of one alarm; `at_ns` is wall time, the others are those of `Alarm`."""
 
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True)
 
     at_ns: int
     kind: Kind

@@ -23,7 +23,7 @@ _Words = Annotated[str, StringConstraints(max_length=2048)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Heard(_Record):

@@ -20,7 +20,9 @@ Span = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        cache_strings="none", defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class Origin(_Strict):
@@ -153,7 +155,7 @@ class Sidecar(_Strict):
     machine_type: Id
     reason: Reason
     alarm: Ulid | None = None
-    slot: Annotated[str, StringConstraints(pattern=r"^\d{1,9}\.\d{1,4}/\d{1,4}$")] | None = None
+    slot: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}\.[0-9]{1,4}/[0-9]{1,4}$")] | None = None
     settles_at: Timestamp | None = None
     window_start: Timestamp
     window_start_ns: Count

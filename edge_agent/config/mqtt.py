@@ -42,7 +42,7 @@ class MqttSection(Section):
     enabled: bool = Field(default=True, description="Publish events; false keeps the agent silent on the network.")
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253, pattern=r"^\S+$", description="The broker.")
     port: int = Field(default=1883, ge=1, le=65535, description="Its port; 8883 is usual with TLS.")
-    fallback: tuple[Annotated[str, Field(pattern=r"^\S{1,253}:[0-9]{1,5}$")], ...] = Field(
+    fallback: tuple[Annotated[str, Field(max_length=259, pattern=r"^\S+:[0-9]{1,5}$")], ...] = Field(
         default=(),
         strict=False,
         max_length=8,

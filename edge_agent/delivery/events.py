@@ -16,7 +16,7 @@ from edge_agent.delivery.result import ResultData
 from edge_agent.delivery.states import AlarmData, HealthData, SourceStateData, StatusData
 
 Data = ResultData | AlarmData | HealthData | SourceStateData | StatusData
-DataT = TypeVar("DataT", ResultData, AlarmData, HealthData, SourceStateData, StatusData)
+DataT = TypeVar("DataT", bound=WireModel)  # pydantic builds the envelope of what it may be, though nobody uses that one
 
 _LIVE_TAIL: Final = b'"replayed":false}}'
 _REPLAYED_TAIL: Final = b'"replayed":true}}'

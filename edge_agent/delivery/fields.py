@@ -33,7 +33,7 @@ Percentile = Annotated[float, Field(allow_inf_nan=False, ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
 Timestamp = Annotated[
     str,
-    StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$"),
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"),
     Field(json_schema_extra={"format": "date-time"}),
 ]
 """RFC 3339 in UTC with microseconds; see `rfc3339`."""

@@ -189,7 +189,7 @@ def short_name(name: str) -> str:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _MemberMetadata(_Strict):

@@ -23,7 +23,7 @@ SetName = Annotated[str, Field(pattern=r"^(base|[0-9a-f]{16}-[0-9a-f]{1,16})$")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True)
 
 
 class Slot(_Strict):

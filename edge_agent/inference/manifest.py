@@ -25,7 +25,10 @@ Text = Annotated[str, Field(max_length=2000)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # strings that are read once need no cache, for which pydantic takes a quarter of a megabyte
+    model_config = ConfigDict(
+        cache_strings="none", defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class FileEntry(_Strict):
@@ -193,6 +196,8 @@ class Manifest(_Strict):
 
 
 class _Versioned(BaseModel):
+    model_config = ConfigDict(cache_strings="none", defer_build=True)
+
     schema_version: int
 
 

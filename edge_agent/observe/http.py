@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from edge_agent.observe.errors import ObserveError
 from edge_agent.observe.health import Check, HealthReport
+from edge_agent.observe.threaded import in_thread
 
 _MAX_CONNECTIONS = 32
 _IDLE_TIMEOUT_S = 10
@@ -32,17 +33,20 @@ def endpoints(registry: CollectorRegistry, report: Callable[[], HealthReport]) -
         report: The health of this moment.
     """
 
-    # Plain functions: Starlette runs them in a worker thread, where a lock waited for stops no other request.
+    @in_thread
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), headers={"Content-Type": content_type, **_NO_STORE})
 
+    @in_thread
     def livez(_request: Request) -> Response:
         return _answer(report().live)
 
+    @in_thread
     def readyz(_request: Request) -> Response:
         return _answer(report().ready)
 
+    @in_thread
     def healthz(_request: Request) -> Response:
         health = report()
         status = 200 if health.live.ok and health.ready.ok else 503

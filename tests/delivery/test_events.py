@@ -48,6 +48,13 @@ def test_marking_as_replayed_changes_that_and_nothing_else(kind: EventKind) -> N
     assert as_replayed(as_replayed(payload(EVERY_KIND[kind]))) == as_replayed(payload(EVERY_KIND[kind]))
 
 
+def test_digits_of_another_script_are_no_time() -> None:
+    foreign = samples.TIME.replace("2", "\u0662")
+    sent = payload(samples.result()).decode().replace(f'"time":"{samples.TIME}"', f'"time":"{foreign}"')
+    with pytest.raises(DeliveryError, match="time"):
+        parse_event(sent.encode())
+
+
 def test_what_is_no_event_cannot_be_marked() -> None:
     with pytest.raises(DeliveryError, match="cannot be marked"):
         as_replayed(b'{"data":{"replayed":false}} ')

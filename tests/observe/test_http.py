@@ -130,6 +130,51 @@ def test_a_stopped_server_frees_its_port() -> None:
     again.stop()
 
 
+def test_an_answer_that_hangs_stops_neither_another_nor_the_end() -> None:
+    asked, let_go = threading.Event(), threading.Event()
+
+    def hangs() -> HealthReport:
+        asked.set()
+        let_go.wait()
+        raise OSError("the disk is gone")
+
+    server = HttpServer(_app(CollectorRegistry(), hangs), port=0)
+    server.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("GET", "/healthz")
+        assert asked.wait(30)
+        other = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        other.request("GET", "/metrics")
+        assert other.getresponse().status == 200
+        other.close()
+        assert server.stop(timeout_s=30)
+        hanging = [thread for thread in threading.enumerate() if thread.name == "http-answer"]
+        assert hanging
+        assert all(thread.daemon for thread in hanging)
+    finally:
+        let_go.set()
+        connection.close()
+    for thread in hanging:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_an_answer_that_fails_is_an_error_to_who_asked() -> None:
+    def fails() -> HealthReport:
+        raise OSError("the disk is gone")
+
+    server = HttpServer(_app(CollectorRegistry(), fails), port=0)
+    server.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 500
+    finally:
+        connection.close()
+        assert server.stop(timeout_s=30)
+
+
 def test_a_server_that_nobody_asks_does_nothing() -> None:
     others = _switches_of_threads().keys()  # threads that former tests left
     agent = Agent()
