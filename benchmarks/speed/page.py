@@ -12,11 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from edge_agent.bench.running import processor_s
 from edge_agent.observe.health import Health, HealthLimits
 from edge_agent.observe.http import HttpServer, endpoints
 from edge_agent.web.app import PageParts, create_app
@@ -58,9 +58,9 @@ def _measured(machines: int, viewers: int, seconds: float) -> float:
         for follower in followers:
             follower.start()
         time.sleep(3.0)  # imports and first answers are no part of it
-        before_s, since = _processor_s(server.pid), time.monotonic()
+        before_s, since = processor_s(server.pid), time.monotonic()
         time.sleep(seconds)
-        used_s, wall_s = _processor_s(server.pid) - before_s, time.monotonic() - since
+        used_s, wall_s = processor_s(server.pid) - before_s, time.monotonic() - since
         stopping.set()
         for follower in followers:
             follower.join(10.0)
@@ -91,12 +91,6 @@ def _watch(port: int, stopping: threading.Event) -> None:
     while not stopping.is_set():
         heard += lines.readline().startswith(b"data:")
     assert heard, "the spectrogram did not move"
-
-
-def _processor_s(pid: int) -> float:
-    """Of all threads that live; nanoseconds in the kernel's books (Documentation/scheduler/sched-stats)."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
 
 
 def _serve(names: tuple[str, ...]) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_SCHEDULED = 2  # CPUCLOCK_SCHED of the kernel's posix-timers.h
+from edge_agent.bench.running import processor_s
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            found += family(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in (task / "children").read_text(encoding="ascii").split():
+                found += family(int(child))
     return found
 
 
@@ -34,8 +36,7 @@ def cost(pid: int) -> Cost:
     pids = family(pid)
     return Cost(
         at_s=time.monotonic(),
-        # the process's own clock (clock_getcpuclockid(3)): exact, where /proc/PID/stat counts ticks
-        cpu_s=sum(time.clock_gettime(~each << 3 | _SCHEDULED) for each in pids),
+        cpu_s=sum(map(processor_s, pids)),
         switches=sum(_switches(each) for each in pids),
         pss_mb=sum(_pss_kb(each) for each in pids) / 1024,
     )
@@ -46,14 +47,19 @@ def threads(pid: int) -> dict[str, tuple[float, int]]:
     found = {}
     for each in family(pid):
         for task in Path(f"/proc/{each}/task").iterdir():
-            name = (task / "comm").read_text(encoding="utf-8").strip()
-            run_ns = int((task / "schedstat").read_text(encoding="ascii").split()[0])
-            found[f"{name} {task.name}"] = (run_ns / 1e9, _switches_of(task))
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since, as those that answer do
+                name = (task / "comm").read_text(encoding="utf-8").strip()
+                run_ns = int((task / "schedstat").read_text(encoding="ascii").split()[0])
+                found[f"{name} {task.name}"] = (run_ns / 1e9, _switches_of(task))
     return found
 
 
 def _switches(pid: int) -> int:
-    return sum(_switches_of(task) for task in Path(f"/proc/{pid}/task").iterdir())
+    found = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += _switches_of(task)
+    return found
 
 
 def _switches_of(task: Path) -> int:

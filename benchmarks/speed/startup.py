@@ -3,7 +3,9 @@
 Usage: python -m benchmarks.speed.startup
 
 Ready is when /readyz says so: the bundle is verified, its self-test passed, and a source delivers. There is no broker,
-which is the worse case: the outbox fills. Exits with 3 where a target is missed: the wall clock of a busy machine, too.
+which is the worse case: the outbox fills. Memory is what is resident once the agent has settled, seconds after its
+start; it counts libraries whole that others use too, and so depends on no neighbour. Exits with 3 where a target is
+missed: the wall clock of a busy machine, too.
 """
 
 import argparse
@@ -28,14 +30,14 @@ def main() -> int:
     bundle = Path(parser.parse_args().bundle).resolve()
     with tempfile.TemporaryDirectory() as name:
         found = measure_run(Path(name), bundle, ROUNDS, WINDOWS)
-    met = found.ready_s < READY_TARGET_S, found.memory_mb < MEMORY_TARGET_MB
+    met = found.ready_s < READY_TARGET_S, found.resident_mb < MEMORY_TARGET_MB
     print(
         f"ready after {found.ready_s:.2f} s, {found.ready_processor_s:.2f} s of it processor (median of {ROUNDS}), "
         f"load {load():g}, target {READY_TARGET_S:g}: {_verdict(met[0])}"
     )
     print(
-        f"memory {found.memory_mb:.0f} MB proportional, {found.resident_mb:.0f} MB resident after {WINDOWS} windows, "
-        f"target {MEMORY_TARGET_MB:g} proportional: {_verdict(met[1])}"
+        f"memory {found.resident_mb:.0f} MB resident, {found.memory_mb:.0f} MB proportional after {WINDOWS} windows, "
+        f"target {MEMORY_TARGET_MB:g} resident: {_verdict(met[1])}"
     )
     return 0 if all(met) else EXIT_MISSED
 

@@ -10,6 +10,7 @@ from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.daemon.parts import Parts
+from edge_agent.daemon.settling import Leftovers
 from edge_agent.daemon.takeover import Takeover
 from edge_agent.observe.health import Kind
 from edge_agent.web.watch import seen_window
@@ -52,6 +53,7 @@ class Daemon:
     def run(self) -> None:
         """Listen until `stop` is called; then hand over what is captured and end."""
         parts = self._parts
+        leftovers: Leftovers | None = Leftovers()
         parts.health.register(SCORER, Kind.LOOP, now_s=parts.now_s())
         parts.frontage.start()
         if parts.uplink is not None:
@@ -77,6 +79,9 @@ class Daemon:
             if parts.now_s() - last_retry_s >= _RETRY_EVERY_S:
                 last_retry_s = parts.now_s()
                 self._look_after()
+                if leftovers is not None:
+                    leftovers.let_go()
+                    leftovers = None
         self._shut_down()
 
     def stop(self) -> None:
