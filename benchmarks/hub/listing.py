@@ -208,6 +208,9 @@ def _fill(settings: HubSettings, clips: int) -> str:
                 )
             session.execute(insert(StoredObject), objects)
             session.execute(insert(Clip), rows)
+        if not database.is_sqlite:  # as PostgreSQL does by itself within a minute: its plans are made of this
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM ANALYZE")
     return key
 
 

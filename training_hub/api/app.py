@@ -14,6 +14,7 @@ from training_hub.api.direct import DirectAnswers
 from training_hub.api.failures import add_failures
 from training_hub.api.problems import EVERYWHERE, add_problems
 from training_hub.api.routes import discover
+from training_hub.api.warm import warm_up
 from training_hub.companions import Companion
 from training_hub.parts import HubParts
 from training_hub.serving import probes
@@ -42,6 +43,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(warm_up, parts)
         beside.start()
         try:
             yield

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager, defer
 
 from training_hub.catalogue.clip_filter import ClipFilter
@@ -69,27 +69,41 @@ def list_clips(
         .where(*wanted.conditions())
         .options(contains_eager(Clip.machine), contains_eager(Clip.gateway), defer(Clip.embedding), defer(Clip.sidecar))
     )
-    if cursor is not None:
-        query = query.where(_beyond(column, Cursor.decode(cursor, sort=sort), name, down=down))
-    first = column.desc() if down else column.asc()
-    order = (first.nulls_last() if name in _NULLABLE else first, Clip.id.desc() if down else Clip.id.asc())
-    rows = session.scalars(query.order_by(*order).limit(min(limit, MOST) + 1)).all()
+    begin = None if cursor is None else Cursor.decode(cursor, sort=sort)
+    order = (column.desc(), Clip.id.desc()) if down else (column.asc(), Clip.id.asc())
+    rows: list[Clip] = []
+    wanted_rows = min(limit, MOST) + 1
+    # those with a value, then those without: asked for at once, PostgreSQL would sort all that there are
+    for stretch in _stretches(column, begin, name, down=down):
+        if len(rows) < wanted_rows:
+            rows += session.scalars(query.where(*stretch).order_by(*order).limit(wanted_rows - len(rows)))
     clips = rows[: min(limit, MOST)]
     more = len(rows) > len(clips)
     return ClipPage(clips, Cursor(sort, _value(clips[-1], name), clips[-1].id).encode() if more else None)
 
 
+def _stretches(
+    column: InstrumentedAttribute[Any], begin: Cursor | None, name: str, *, down: bool
+) -> list[tuple[ColumnElement[bool], ...]]:
+    """Conditions of the rows after the cursor: those with a value, and those without where there may be any."""
+    after = () if begin is None else (_beyond(column, begin, name, down=down),)
+    if name not in _NULLABLE:
+        return [after]
+    without = column.is_(None)
+    if begin is None or begin.value is not None:
+        return [(column.is_not(None), *after), (without,)]
+    return [(without, *after)]
+
+
 def _beyond(column: InstrumentedAttribute[Any], cursor: Cursor, name: str, *, down: bool) -> ColumnElement[bool]:
-    """The rows after the cursor."""
+    """The rows after the cursor, of those that have a value as it has one, or none."""
     value: datetime | Value = cursor.moment() if name in _TIMES else cursor.value
     if name not in _TIMES and value is not None and isinstance(value, str) != (name in ("label", "machine")):
         raise CatalogueError("the cursor is none; leave it out to begin at the start")
-    by_id = Clip.id < cursor.id if down else Clip.id > cursor.id
     if value is None:
-        return and_(column.is_(None), by_id)
+        return Clip.id < cursor.id if down else Clip.id > cursor.id
     pair, last = tuple_(column, Clip.id), tuple_(value, cursor.id)
-    after: ColumnElement[bool] = pair < last if down else pair > last
-    return or_(after, column.is_(None)) if name in _NULLABLE else after
+    return pair < last if down else pair > last
 
 
 def _value(clip: Clip, name: str) -> Value:

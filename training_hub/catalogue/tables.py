@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -38,6 +39,7 @@ Id = String(64)
 Ulid = String(26)
 Sha256 = String(64)
 Word = String(32)
+_THERE, _GONE = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
 
 class Base(DeclarativeBase):
@@ -173,9 +175,10 @@ class Clip(Base):
 
     __tablename__ = "clips"
     __table_args__ = (
-        Index("ix_clips_listing", "deleted_at", "heard_at", "id"),
-        Index("ix_clips_machine_listing", "deleted_at", "machine_id", "heard_at", "id"),
-        Index("ix_clips_score_listing", "deleted_at", "score", "id"),
+        Index("ix_clips_there_heard", "heard_at", "id", sqlite_where=_THERE, postgresql_where=_THERE),
+        Index("ix_clips_there_machine", "machine_id", "heard_at", "id", sqlite_where=_THERE, postgresql_where=_THERE),
+        Index("ix_clips_there_score", "score", "id", sqlite_where=_THERE, postgresql_where=_THERE),
+        Index("ix_clips_gone", "deleted_at", "id", sqlite_where=_GONE, postgresql_where=_GONE),
         Index("ix_clips_dataset_heard", "dataset", "heard_at"),
     )
     id: Mapped[str] = mapped_column(Ulid, primary_key=True)
