@@ -16,8 +16,19 @@ import pytest
 import yaml
 
 from tests.support.agent import ROOT
+from tests.support.hub_process import hub_process
 
 COMPOSE = ROOT / "deploy" / "compose"
+READERS = {
+    "hub": 10001,
+    "worker": 10001,
+    "postgres": 0,
+    "s3": 0,
+    "mosquitto": 1883,
+    "prometheus": 65534,
+    "grafana": 472,
+}
+"""Users in the containers, as their images say."""
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +83,69 @@ def test_variables_of_the_hub_are_keys_of_its_settings(compose: dict[str, Any]) 
     assert settings.storage.objects_url == "s3://machine-sound/hub"
 
 
-def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
-    script = tmp_path / "make-secrets"
+def test_the_hubs_user_is_the_one_of_its_image() -> None:
+    assert f"--uid {READERS['hub']} " in (COMPOSE / "Dockerfile").read_text()
+
+
+def test_secrets_are_made_once_and_belong_to_who_reads_them(compose: dict[str, Any], tmp_path: Path) -> None:
+    """Compose shows a file with the owner and mode that it has outside: another user's container could not read it."""
+    _needs_root()
+    for _ in range(2):
+        _make_secrets(tmp_path)
+    directory = tmp_path / "secrets"
+    first = {path.name: path.read_text() for path in directory.iterdir()}
+    _make_secrets(tmp_path)
+    assert {path.name: path.read_text() for path in directory.iterdir()} == first
+    assert json.loads(first["s3_config.json"])["identities"][0]["credentials"][0]["secretKey"]
+    files = {name: directory / Path(secret["file"]).name for name, secret in compose["secrets"].items()}
+    assert set(files.values()) == set(directory.iterdir())
+    for path in files.values():
+        assert path.stat().st_mode & 0o077 == 0, path.name
+    for name, service in compose["services"].items():
+        for secret in service.get("secrets", ()):
+            reads_all = READERS[name] == 0 and "DAC_OVERRIDE" in service.get("cap_add", ())
+            assert reads_all or files[secret].stat().st_uid == READERS[name], (name, secret)
+
+
+def test_without_root_no_secret_is_made(tmp_path: Path) -> None:
+    _needs_root()
+    tmp_path.chmod(0o777)
+    done = _make_secrets(tmp_path, user=65534, check=False)
+    assert done.returncode == 1 and "run it as root" in done.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_prometheus_asks_the_hub_with_a_key_that_it_is_given(compose: dict[str, Any]) -> None:
+    """The hub shows its metrics to its own computer, which another container is not, and to people's keys."""
+    jobs = {job["job_name"]: job for job in yaml.safe_load((COMPOSE / "prometheus.yml").read_text())["scrape_configs"]}
+    key = Path(jobs["training-hub"]["authorization"]["credentials_file"])
+    assert key.parent == Path("/run/secrets") and key.name in compose["services"]["prometheus"]["secrets"]
+
+
+def test_the_hub_of_the_file_is_found_healthy(compose: dict[str, Any], tmp_path: Path) -> None:
+    """With its settings, by the very command of its health check."""
+    health = compose["services"]["hub"]["healthcheck"]["test"]
+    assert health[:2] == ["CMD", "python"]
+    with hub_process(tmp_path, (COMPOSE / "hub.toml").read_text()) as hub:
+        command = [
+            word.replace("http://127.0.0.1:8400", hub.url.replace("0.0.0.0", "127.0.0.1")) for word in health[2:]
+        ]
+        assert command != health[2:]
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        hub.stop()
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode != 0, "nobody is there"
+
+
+def _needs_root() -> None:
+    if os.geteuid() != 0:
+        assert os.environ.get("CI") != "true", "CI must run these tests: needs root"
+        pytest.skip("needs root")
+
+
+def _make_secrets(place: Path, user: int = 0, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    script = place / "make-secrets"
     script.write_bytes((COMPOSE / "make-secrets").read_bytes())
     script.chmod(0o755)
-    for _ in range(2):
-        subprocess.run([script], check=True, capture_output=True)
-    first = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    subprocess.run([script], check=True, capture_output=True)
-    assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == first
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "secrets").iterdir())
-    assert json.loads(first["s3_config.json"])["identities"][0]["credentials"][0]["secretKey"]
+    return subprocess.run(["/bin/sh", script.name], cwd=place, user=user, capture_output=True, text=True, check=check)
