@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -48,6 +49,31 @@ def test_it_is_valid_by_the_schema_of_compose(compose: dict[str, Any], tmp_path:
         schema = json.loads(archive.read("compose/config/compose_spec.json"))
     checked = {key: value for key, value in compose.items() if key != "name"}  # `name` came after that version
     jsonschema.validate(checked, schema)
+
+
+def test_compose_itself_takes_it(tmp_path: Path) -> None:
+    """Its own client, which needs no engine for it, resolves services, secrets, volumes and what waits for what."""
+    if shutil.which("docker-compose") is None:
+        assert os.environ.get("CI") != "true", "CI must run these tests: docker-compose is not installed"
+        pytest.skip("docker-compose is not installed")
+    text = re.sub(r"(?m)^name: .*\n", "", (COMPOSE / "compose.yaml").read_text())  # `name` came after Debian's version
+
+    def resolved(text: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "compose.yaml").write_text(text)
+        command = ["docker-compose", "-f", str(tmp_path / "compose.yaml"), "config"]
+        # Debian's is a script of the system's own Python
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environ)
+
+    done = resolved(text)
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert services["worker"]["command"][0] == "worker" and "ports" not in services["worker"]
+    for name in ("hub", "worker"):
+        assert services[name]["depends_on"]["postgres"] == {"condition": "service_healthy"}
+        assert services[name]["read_only"] and services[name]["environment"] == services["hub"]["environment"]
+    for right, wrong in (("cap_drop", "cap_dorp"), ("s3: {cond", "s4: {cond"), ("hub:/var", "hup:/var")):
+        assert right in text and resolved(text.replace(right, wrong)).returncode != 0, wrong
 
 
 def test_only_the_loopback_is_published(compose: dict[str, Any]) -> None:
