@@ -1,6 +1,5 @@
 """The signal contract: the numbers that every model and profile depends on."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 
@@ -60,6 +59,8 @@ class SignalSettings:
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON, hexadecimal: what a bundle pins."""
+        import hashlib  # noqa: PLC0415  brings OpenSSL: 3.5 MB, of which the process of a device needs nothing
+
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
