@@ -1,14 +1,14 @@
 """The command line: finds the command, turns expected errors into one line and an exit status."""
 
 import argparse
-import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import edge_agent
+from edge_agent.lasting import lasting
 
 COMMANDS = {
     "run": "listen, score and publish until stopped",
@@ -27,9 +27,6 @@ COMMANDS = {
     "demo": "watch a simulated pump fail",
 }
 
-_SELDOM = 50_000
-"""Objects made between two looks for garbage while importing, where Python has 700."""
-
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CONFIG = 78
@@ -44,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     named = next((word for word in words if not word.startswith("-")), None)
-    with _lasting() if argv is None else nullcontext():
+    with lasting() if argv is None else nullcontext():
         parser = _parser(named)
     arguments = parser.parse_args(words)
     run: Callable[[argparse.Namespace], int] | None = getattr(arguments, "run", None)
@@ -70,22 +67,6 @@ def command_module(name: str) -> str:
     'edge_agent.commands.install_service'
     """
     return f"edge_agent.commands.{name.replace('-', '_')}"
-
-
-@contextmanager
-def _lasting() -> Iterator[None]:
-    """What is made within lives as long as the process.
-
-    Python would look through all that was imported so far for garbage, time and again as it grows: up to a fifth of the
-    start; and later, each time it looks through everything. Only in a process of our own, for it holds for all of it.
-    """
-    usual = gc.get_threshold()
-    gc.set_threshold(_SELDOM, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.freeze()
 
 
 def _parser(named: str | None) -> argparse.ArgumentParser:

@@ -42,7 +42,8 @@ from edge_agent.delivery.topics import Topics
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
-from edge_agent.inference.bundle import Bundle
+from edge_agent.inference.bundle import Bundle, load_bundle
+from edge_agent.inference.probe import ModelProbe
 from edge_agent.observe.health import Health, HealthLimits
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
@@ -67,6 +68,7 @@ class Parts:
         settings: The settings.
         environ: The environment, for secrets and systemd.
         reload: Asks for the configuration on disk.
+        early: A probe of the configured bundle's model that was begun already.
 
     Raises:
         BundleError: The bundle cannot be used.
@@ -76,7 +78,14 @@ class Parts:
         ObserveError: The HTTP port cannot be listened on.
     """
 
-    def __init__(self, settings: AgentSettings, environ: Mapping[str, str], *, reload: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: AgentSettings,
+        environ: Mapping[str, str],
+        *,
+        reload: Callable[[], None],
+        early: ModelProbe | None = None,
+    ) -> None:
         self.settings = settings
         self.environ = environ
         self.clock = SystemClock()
@@ -84,7 +93,7 @@ class Parts:
         self.state_dir = state_dir = settings.agent.resolve_state_dir(environ)
 
         self.store = ProfileStore(state_dir)
-        self.bundle, self.roster = self._begin_with(settings)
+        self.bundle, self.roster = self._begin_with(settings, early)
         bundle = self.bundle
         reference = bundle_reference(bundle.ref)
         self.registry = CollectorRegistry()
@@ -195,7 +204,7 @@ class Parts:
         self.metrics.model_loaded(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
         self.health.bundle_verified(f"{bundle.name} {bundle.version}", self_test_passed=True)
 
-    def _begin_with(self, settings: AgentSettings) -> tuple[Bundle, Roster]:
+    def _begin_with(self, settings: AgentSettings, early: ModelProbe | None) -> tuple[Bundle, Roster]:
         """The bundle in use with its profiles; the last good one where those have a flaw."""
         fitting: list[Roster] = []
 
@@ -204,7 +213,12 @@ class Parts:
             fitting[:] = [roster(settings, bundle, self.store)]
 
         model = settings.model
-        begun = begin(self.state_dir, model.bundle, lambda: model.configured_bundle(self.state_dir), fit)
+        begun = begin(
+            self.state_dir,
+            model.bundle,
+            lambda: load_bundle(model.configured_bundle(self.state_dir), early=early),
+            fit,
+        )
         self.left_at_start = begun.left
         return begun.bundle, fitting[0]
 

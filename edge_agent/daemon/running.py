@@ -12,6 +12,7 @@ from edge_agent.config.settings import AgentSettings
 from edge_agent.daemon.parts import Parts
 from edge_agent.daemon.settling import Leftovers
 from edge_agent.daemon.takeover import Takeover
+from edge_agent.inference.probe import ModelProbe
 from edge_agent.observe.health import Kind
 from edge_agent.web.watch import seen_window
 
@@ -31,6 +32,7 @@ class Daemon:
         environ: The environment, for secrets and systemd.
         load: Reads and checks the configuration anew, for `reload`.
         set_up_log: Applies the log's settings, at a reload.
+        early: A probe of the configured bundle's model that was begun already.
 
     Raises:
         Exception: What building its `Parts` raises.
@@ -43,10 +45,11 @@ class Daemon:
         *,
         load: Callable[[], Report],
         set_up_log: Callable[[LogSection], None],
+        early: ModelProbe | None = None,
     ) -> None:
         self._stop, self._reload_asked = threading.Event(), threading.Event()
         self._pinged_s = float("-inf")
-        self._parts = Parts(settings, environ, reload=self.reload)
+        self._parts = Parts(settings, environ, reload=self.reload, early=early)
         self._takeover = Takeover(self._parts, self._round, load=load, set_up_log=set_up_log)
         self._was_synced = self._parts.clock.is_synced()
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,17 @@ from edge_agent.inference import golden
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.encoder import Encoder
 from edge_agent.inference.errors import BundleError
+from edge_agent.inference.files import read_plain, read_verified
 from edge_agent.inference.manifest import (
     GOLDEN_NAME,
     MANIFEST_NAME,
-    MAX_FILE_BYTES,
     MAX_MANIFEST_BYTES,
     BundleRef,
-    FileEntry,
     Manifest,
     parse_manifest,
 )
-from edge_agent.inference.probe import probe_model
-from edge_agent.inference.runtime import TFLiteModel
+from edge_agent.inference.probe import ModelProbe
+from edge_agent.inference.runtime import TFLiteModel, find_runtime
 from edge_agent.signal.settings import SignalSettings
 
 GENERIC_TYPE = "generic"
@@ -60,7 +60,7 @@ class Bundle:
         entry = next((entry for entry in self.manifest.files if entry.path == name), None)
         if entry is None:
             raise BundleError(f"{self.root}: {name} is not listed in {MANIFEST_NAME}; it is not part of the bundle")
-        return _read_verified(self.root, entry)
+        return read_verified(self.root, entry)
 
     def read_manifest(self) -> bytes:
         """The bytes of `manifest.json`, verified again.
@@ -68,7 +68,7 @@ class Bundle:
         Raises:
             BundleError: It is another one than when the bundle was loaded.
         """
-        content = _read_plain(self.root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+        content = read_plain(self.root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise BundleError(f"{self.root / MANIFEST_NAME}: was changed since the bundle was loaded; load it again")
         return content
@@ -120,13 +120,16 @@ class Bundle:
         golden.check(expected, self.manifest, self.encoder(), name=path)
 
 
-def load_bundle(path: Path | str, *, probe: bool = True, self_test: bool = True) -> Bundle:
+def load_bundle(
+    path: Path | str, *, probe: bool = True, self_test: bool = True, early: ModelProbe | None = None
+) -> Bundle:
     """Open a bundle, verifying all of it: names, sizes, hashes, versions, arrays, the model, the golden recording.
 
     Args:
         path: The bundle's directory. It may itself be reached by a symbolic link; inside, none is followed.
         probe: Run the model in a child process first. Leave it out only for a bundle whose signature was verified.
         self_test: Run the golden recording, where the bundle has one.
+        early: A probe that was begun before: counts where it is of the very bytes of this bundle's model.
 
     Raises:
         BundleError: Any flaw; the message names the file and the mend.
@@ -134,18 +137,22 @@ def load_bundle(path: Path | str, *, probe: bool = True, self_test: bool = True)
     root = Path(path)
     try:
         root = root.resolve(strict=True)
-        content = _read_plain(root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+        content = read_plain(root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
         manifest = parse_manifest(content, path=root / MANIFEST_NAME)
         _check_versions(manifest, root)
         _check_names(root, set(manifest.file_names))
     except OSError as error:
         raise BundleError(f"{error.filename or path}: {error.strerror}; give the directory of a bundle") from error
-    for entry in manifest.files:
-        raw = _read_verified(root, entry)
-        if entry.path.endswith(".npz"):
-            read_npz(raw, name=str(root / entry.path))
-        if probe and entry.path == manifest.encoder.file:
-            probe_model(raw, name=str(root / entry.path))
+    with ExitStack() as probes:
+        for entry in sorted(manifest.files, key=lambda entry: entry.path != manifest.encoder.file):
+            raw = read_verified(root, entry)
+            if entry.path.endswith(".npz"):
+                read_npz(raw, name=str(root / entry.path))
+            if probe and entry.path == manifest.encoder.file and (early is None or early.content != raw):
+                early = probes.enter_context(ModelProbe(raw, name=str(root / entry.path)))
+        if probe and early is not None:
+            find_runtime()  # what is imported meanwhile need not be waited for afterwards
+            early.wait()
     bundle = Bundle(root, manifest, hashlib.sha256(content).hexdigest())
     if self_test and GOLDEN_NAME in manifest.file_names:
         bundle.self_test()
@@ -194,29 +201,3 @@ def _check_names(root: Path, listed: set[str]) -> None:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _read_plain(path: Path, limit: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleError(f"{path}: is not a plain file; copy the bundle again")
-        if status.st_size > limit:
-            raise BundleError(f"{path}: {status.st_size} bytes; at most {limit} are read")
-        return file.read(limit + 1)
-
-
-def _read_verified(root: Path, entry: FileEntry) -> bytes:
-    path = root / entry.path
-    try:
-        if path.parent.resolve() / path.name != path:
-            raise BundleError(f"{path}: lies outside the bundle by a symbolic link; a bundle holds plain files only")
-        content = _read_plain(path, MAX_FILE_BYTES)
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}; copy the bundle again") from error
-    if len(content) != entry.size:
-        raise BundleError(f"{path}: {len(content)} bytes, {MANIFEST_NAME} says {entry.size}; copy the bundle again")
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise BundleError(f"{path}: its SHA-256 is not the one in {MANIFEST_NAME}; copy the bundle again")
-    return content

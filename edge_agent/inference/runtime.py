@@ -9,30 +9,12 @@ from numpy.typing import NDArray
 
 from edge_agent.inference.chatter import without_chatter
 from edge_agent.inference.errors import BundleError
+from edge_agent.inference.flatbuffer import check_flatbuffer
 from edge_agent.inference.tensors import TensorSpec, read_spec
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
-_IDENTIFIER = b"TFL3"
 # Activations of a batch lie in memory together; beyond 16 patches the time per patch no longer falls.
 MAX_BATCH = 16
-
-
-def check_flatbuffer(content: bytes, *, name: str) -> None:
-    """Refuse bytes that cannot be a TFLite model, before an interpreter written in C++ follows the offsets in them.
-
-    A model may pass and still be hostile: `probe.probe_model` runs an unsigned one in a process of its own first.
-
-    Raises:
-        BundleError: Too short, without the identifier `TFL3`, or with a root table outside the file.
-    """
-    if len(content) < 16 or content[4:8] != _IDENTIFIER:
-        raise BundleError(f"{name}: not a TFLite model (no {_IDENTIFIER.decode()} identifier); convert the model again")
-    root = int.from_bytes(content[:4], "little")
-    if not 8 <= root <= len(content) - 4:
-        raise BundleError(f"{name}: damaged TFLite model (root table at byte {root} of {len(content)}); copy it again")
-    vtable = root - int.from_bytes(content[root : root + 4], "little", signed=True)
-    if not 0 <= vtable <= len(content) - 4:
-        raise BundleError(f"{name}: damaged TFLite model (vtable at byte {vtable} of {len(content)}); copy it again")
 
 
 def find_runtime() -> tuple[str, Callable[..., Any]]:

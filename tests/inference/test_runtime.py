@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.inference.errors import BundleError
-from edge_agent.inference.runtime import MAX_BATCH, TFLiteModel, check_flatbuffer
+from edge_agent.inference.flatbuffer import check_flatbuffer
+from edge_agent.inference.runtime import MAX_BATCH, TFLiteModel
 from edge_agent.inference.tensors import TensorSpec
 
 

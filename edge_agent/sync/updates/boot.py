@@ -27,7 +27,7 @@ class Begun:
     left: int
 
 
-def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Callable[[Bundle], None]) -> Begun:
+def begin(state_dir: Path, configured: str, shipped: Callable[[], Bundle], fit: Callable[[Bundle], None]) -> Begun:
     """Find the bundle to begin with, and make `active.json` say so.
 
     A bundle that is not confirmed yet is given three starts. One that cannot be loaded, or whose profiles do not fit,
@@ -36,7 +36,7 @@ def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Ca
     Args:
         state_dir: The agent's state directory.
         configured: `model.bundle`.
-        shipped: Where the configured bundle lies.
+        shipped: Loads the configured bundle.
         fit: Raises where the profiles in use do not fit a bundle.
 
     Raises:
@@ -76,7 +76,7 @@ def begin(state_dir: Path, configured: str, shipped: Callable[[], Path], fit: Ca
             _log.error("no last good bundle; beginning with model.bundle, set aside: %s", shelf.set_aside())
         else:
             _log.warning("back to bundle %s %s", in_use.active.bundle.name, in_use.active.bundle.version)
-    bundle = load_bundle(shipped())
+    bundle = shipped()
     fit(bundle)
     return Begun(bundle, left)
 

@@ -24,7 +24,7 @@ def main(words: list[str]) -> None:
         if name == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    current = begin(state, "default", lambda: shipped, lambda bundle: None).bundle
+    current = begin(state, "default", lambda: load_bundle(shipped), lambda bundle: None).bundle
     shelf = Shelf(state, step)
     shelf.clear_incoming()
     slot = Slot(bundle=BundleRef.model_validate_json(reference), profiles=SET)

@@ -46,7 +46,7 @@ def start(state: Path) -> Bundle:
 
 
 def begun(state: Path) -> Begun:
-    return begin(state, "default", lambda: SHIPPED, lambda bundle: None)
+    return begin(state, "default", lambda: load_bundle(SHIPPED), lambda bundle: None)
 
 
 def take_over(state: Path, archive: Path, new: Bundle, *step: str) -> int:
@@ -127,7 +127,7 @@ def test_profiles_that_do_not_fit_are_left_with_their_bundle(taken: Path, new: B
         if bundle.ref == new.ref:
             raise BundleError("the profiles are of another bundle")
 
-    found = begin(taken, "default", lambda: SHIPPED, fit)
+    found = begin(taken, "default", lambda: load_bundle(SHIPPED), fit)
     assert (found.bundle.ref, found.left) == (old.ref, 1)
 
 
@@ -148,7 +148,7 @@ def test_a_damaged_file_is_set_aside(taken: Path, content: bytes) -> None:
 
 def test_another_configured_bundle_counts_more(taken: Path, tmp_path: Path) -> None:
     mine = variant(tmp_path / "mine", "8.0.0")
-    found = begin(taken, str(mine.root), lambda: mine.root, lambda bundle: None)
+    found = begin(taken, str(mine.root), lambda: load_bundle(mine.root), lambda bundle: None)
     assert (found.bundle.ref, found.left) == (mine.ref, 0), "somebody chose another: nothing was left for a flaw"
     assert read_in_use(taken) is None
 
