@@ -21,7 +21,7 @@ from edge_agent.commissioning.lesson import Lesson
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.features import Recording
 from edge_agent.inference.bundle import load_bundle
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.simulate import MachineSimulator, MachineType, random_spec
 
 TARGET_S = 10.0

@@ -18,16 +18,18 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import SystemClock
 from edge_agent.capture.microphone import MicrophoneSource
 from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.runner import SourceChange, SourceRunner, SourceState
 from edge_agent.inference.bundle import load_bundle
-from edge_agent.pipeline.analyse import Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.policy import ScorePolicy
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import WindowShape
 
 ROOT = Path(__file__).parents[2]
 RATE_HZ = 16_000

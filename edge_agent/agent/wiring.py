@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import edge_agent
 from edge_agent.agent.alarming.conditions import ConditionRules
 from edge_agent.agent.asking.commander import CommandRules
-from edge_agent.agent.hearing.engine import ChannelPlan, SourcePlan
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.agent.hearing.sources import stamps_by_arrival
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.alarms.book import AlarmRules

@@ -21,8 +21,9 @@ from edge_agent.delivery.events import make_event
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.reporting import bundle_reference, result_data
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.logmel import LogMelTransform
 
 BLOCK_SAMPLES = 1_600

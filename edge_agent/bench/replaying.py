@@ -15,7 +15,7 @@ from edge_agent.commands import replay
 from edge_agent.commands.replay_session import ReplaySession
 from edge_agent.delivery.payload_codec import pack
 from edge_agent.inference.golden import patches_of
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.level import InputMeter
 from edge_agent.signal.logmel import LogMelStream, LogMelTransform, log_mel_db
 

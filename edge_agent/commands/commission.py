@@ -17,7 +17,7 @@ from edge_agent.commissioning.lesson import Lesson
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.features import STATE_NAME, Recording, WindowFeatures
 from edge_agent.errors import CommandError
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.level import LevelReading
 
 

@@ -10,8 +10,8 @@ from edge_agent.commands.commission import add_sounds, gather
 from edge_agent.commands.profile_page import describe, describe_addition, details, one_line
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.errors import CommandError
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import feature_source
+from edge_agent.pipeline.window import WindowShape
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

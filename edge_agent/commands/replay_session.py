@@ -21,9 +21,9 @@ from edge_agent.delivery.result import Anomaly, ResultData
 from edge_agent.delivery.ulid import UlidFactory
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.profile import Profile
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.listener import Heard, ManyListener
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import WindowShape
 
 
 @dataclass

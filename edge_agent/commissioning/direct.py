@@ -9,7 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.event import WindowEvent
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.agent.hearing.sources import is_live, source_opener, stamps_by_arrival
 from edge_agent.capture.block_queue import BlockQueue
 from edge_agent.capture.clock import SystemClock
@@ -20,9 +22,10 @@ from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, Sour
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import SourceSection
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 
 _WAIT_S = 0.25
 _LEVEL_EVERY_S = 0.5

@@ -17,8 +17,8 @@ from edge_agent.detection.normals import Normals
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import feature_source, type_prior
+from edge_agent.pipeline.window import WindowShape
 
 if TYPE_CHECKING:
     from edge_agent.detection.addition import Addition

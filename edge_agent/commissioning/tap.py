@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Sequence
 
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.commissioning.direct import LevelGatherer, heard_window
 from edge_agent.commissioning.items import Ended, Item, TakenOver

@@ -47,9 +47,11 @@ from edge_agent.inference.probe import ModelProbe
 from edge_agent.observe.health import Health, HealthLimits
 from edge_agent.observe.metrics import Metrics
 from edge_agent.observe.systemd import SystemdNotifier
-from edge_agent.pipeline.analyse import Analyser, SampleTap, WindowShape
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import SampleTap
 from edge_agent.pipeline.policy import ScorePolicy
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.sync.updates.boot import begin
 from edge_agent.web.behind import AgentParts, behind
 from edge_agent.web.frontage import Frontage

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.config.check import Report
 from edge_agent.config.log import LogSection

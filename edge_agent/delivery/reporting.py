@@ -15,10 +15,10 @@ from edge_agent.detection.faults import FaultGuess
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import Verdict
 from edge_agent.inference.manifest import BundleRef as BundleIdentity
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identity as HeardIdentity
 from edge_agent.pipeline.listener import Heard
 from edge_agent.pipeline.match import Match as HeardMatch
+from edge_agent.pipeline.window import AnalysedWindow
 
 
 def bundle_reference(bundle: BundleIdentity) -> BundleRef:

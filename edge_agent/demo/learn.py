@@ -13,8 +13,8 @@ from edge_agent.detection.commission import commission
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
+from edge_agent.pipeline.window import WindowShape
 
 RECORDINGS = 12
 _MACHINE_TYPE = "pump"

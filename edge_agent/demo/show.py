@@ -21,7 +21,7 @@ from edge_agent.demo.story import Story
 from edge_agent.demo.subscriber import Subscriber
 from edge_agent.demo.view import View
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 
 PREFIX = "edge-agent-demo-"
 """Of the temporary directory's name."""

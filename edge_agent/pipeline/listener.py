@@ -13,11 +13,11 @@ from edge_agent.detection.profile import Profile
 from edge_agent.detection.scorer import MachineScorer
 from edge_agent.detection.verdict import HealthFinding, Verdict
 from edge_agent.inference.manifest import Label
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identifier, Identity
 from edge_agent.pipeline.impression import Impression, impressions_of
 from edge_agent.pipeline.match import Match, Matcher
 from edge_agent.pipeline.mismatch import MismatchWatch
+from edge_agent.pipeline.window import AnalysedWindow
 
 
 class MachineState(StrEnum):

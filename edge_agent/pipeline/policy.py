@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.window import AnalysedWindow
 
 
 class Unscorable(StrEnum):

@@ -7,13 +7,13 @@ from typing import Self
 from edge_agent.detection.alarm import Episode
 from edge_agent.detection.profile import Profile
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.faults import fault_prototypes
 from edge_agent.pipeline.identity import UNKNOWN, Identifier, identifier_of
 from edge_agent.pipeline.impression import Impression, impressions_of
 from edge_agent.pipeline.listener import Heard, MachineListener, MachineState, ManyListener, Opinion
 from edge_agent.pipeline.match import Matcher
 from edge_agent.pipeline.priors import type_prior
+from edge_agent.pipeline.window import AnalysedWindow
 
 
 class Roster:

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import PurePath
 
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.explain import sentence
 from edge_agent.pipeline.policy import Unscorable

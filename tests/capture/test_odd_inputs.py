@@ -21,7 +21,7 @@ from edge_agent.capture.raw_stream import DeviceSettings
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.capture.ring import RawBlock
 from edge_agent.capture.sample_format import SampleFormat
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.settings import SignalSettings
 
 RATE_HZ = 16_000

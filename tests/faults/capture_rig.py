@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.event import WindowEvent
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.agent.hearing.sources import source_opener
 from edge_agent.capture.block_queue import Arrival, BlockQueue
 from edge_agent.capture.clock import Clock, SystemClock
@@ -24,9 +26,10 @@ from edge_agent.capture.ledger import LedgerSnapshot
 from edge_agent.capture.runner import SourceChange, SourceRunner, SourceState
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import ChannelSection, MicrophoneSection
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.settings import SignalSettings
 from tests.support.bundles import tiny_encoder
 from tests.support.pulse import PulseServer

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.inference.encoder import Encoded, Encoder
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import ChannelStream
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.signal.settings import SignalSettings
 from tests.support.bundles import tiny_encoder

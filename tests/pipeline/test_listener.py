@@ -11,10 +11,10 @@ from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.faults import FaultPrototypes
 from edge_agent.detection.prior import TypePrior
 from edge_agent.detection.profile import Profile
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Identifier, IdentityCalibration
 from edge_agent.pipeline.listener import MachineListener, MachineState
 from edge_agent.pipeline.match import Matcher
+from edge_agent.pipeline.window import AnalysedWindow
 from tests.detection import sounds
 
 LABELS = ("fan_1", "fan_2", "fan_3")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edge_agent.detection.features import WindowFeatures
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.pipeline.window import AnalysedWindow
 
 _NONE = np.empty((0, 0), np.float32)
 

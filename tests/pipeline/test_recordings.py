@@ -14,10 +14,10 @@ from edge_agent.detection.commission import commission
 from edge_agent.detection.features import Recording
 from edge_agent.detection.verdict import HealthCode
 from edge_agent.inference.bundle import load_bundle
-from edge_agent.pipeline.analyse import AnalysedWindow, WindowShape
 from edge_agent.pipeline.listener import MachineState
 from edge_agent.pipeline.priors import type_prior
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from tests.support.agent import BUNDLE, RECORDINGS, needs_recordings
 
 pytestmark = [pytest.mark.data, needs_recordings]

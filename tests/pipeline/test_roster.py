@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from edge_agent.inference.bundle import Bundle, load_bundle
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.listener import MachineState
 from edge_agent.pipeline.roster import Roster
+from edge_agent.pipeline.window import AnalysedWindow
 from tests.detection import sounds
 from tests.support.agent import BUNDLE
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.clips.ring import AudioRing
-from edge_agent.pipeline.analyse import ChannelStream, WindowShape
+from edge_agent.pipeline.channel import ChannelStream
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.signal.settings import SignalSettings
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.detection.alarm import AlarmMachine
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.detection.verdict import DetectorVerdict, HealthCode, HealthFinding, NearestNormal, Verdict
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import Candidate, Identity
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import Unscorable
+from edge_agent.pipeline.window import AnalysedWindow
 
 START_NS = 1_700_000_000 * NS_PER_S
 WINDOW_NS = 10 * NS_PER_S

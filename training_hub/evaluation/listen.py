@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.features import Recording, WindowFeatures
 from edge_agent.inference.encoder import Encoder
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import ChannelStream
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.settings import SignalSettings
 from training_hub.evaluation.clips import EvalClip
 from training_hub.evaluation.errors import EvaluationError

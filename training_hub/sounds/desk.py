@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.window import AnalysedWindow
 from training_hub.catalogue.tables import Machine
 from training_hub.parts import HubParts
 from training_hub.sounds.answer import (

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import ChannelStream
 from edge_agent.pipeline.identity import Identity, identifier_of
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from training_hub.sounds.decode import SAMPLE_RATE_HZ
 from training_hub.sounds.errors import Refusal, SoundError
 

@@ -2,7 +2,7 @@
 
 from edge_agent.detection.explain import sentence
 from edge_agent.detection.verdict import Verdict
-from edge_agent.pipeline.analyse import AnalysedWindow
+from edge_agent.pipeline.window import AnalysedWindow
 from training_hub.sounds.answer import (
     BandAnswer,
     DetectorAnswer,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_agent.agent.alarming.conditions import FAULTS, ConditionRules, Conditions, Observation
 from edge_agent.agent.alarming.evidence import evidence_of, of_episode, to_episode
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Kind
 from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
 from edge_agent.alarms.errors import AlarmError

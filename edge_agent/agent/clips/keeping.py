@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.agent.alarming.desk import AlarmDesk
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.telling.readings import clips_reading
 from edge_agent.alarms.alarm import AlarmKey, Kind
 from edge_agent.capture.clock import NS_PER_S, Clock

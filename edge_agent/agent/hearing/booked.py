@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from edge_agent.capture.ledger import LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.limits import MAX_PEAK
 from edge_agent.capture.reasons import Lost, Skipped
-from edge_agent.pipeline.analyse import AnalysedWindow, ChannelStream, SampleTap, WindowShape
+from edge_agent.pipeline.channel import ChannelStream, SampleTap
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FrameTap

@@ -4,7 +4,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-from edge_agent.agent.hearing.engine import Engine, SourcePlan
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.plan import SourcePlan
 from edge_agent.agent.hearing.sources import is_live, source_opener
 from edge_agent.agent.telling.reporter import Reporter
 from edge_agent.capture.block_queue import Arrival, BlockQueue

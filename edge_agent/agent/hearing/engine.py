@@ -8,14 +8,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edge_agent.agent.hearing.booked import BookedChannel
+from edge_agent.agent.hearing.event import WindowEvent
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import Clock, SampleClock
 from edge_agent.capture.ledger import SCORED, LedgerSnapshot, Outcome, SampleLedger
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.source import Block
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, SampleTap, WindowShape
-from edge_agent.pipeline.listener import Heard, Listener, MachineState
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import SampleTap
+from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.settings import SignalSettings
 from edge_agent.signal.stream import FloatArray
@@ -27,66 +31,6 @@ _NOT_SCORED = {
     MachineState.UNCOMMISSIONED: Skipped.UNCOMMISSIONED,
     MachineState.UNKNOWN: Skipped.UNKNOWN_MACHINE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelPlan:
-    """Which channel of a source is heard, and who listens; `calibration_db` is full scale in dB SPL, where known."""
-
-    index: int
-    listener: Listener
-    calibration_db: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourcePlan:
-    """The channels of a source that are heard.
-
-    Attributes:
-        channels: The channels.
-        stamped_by_arrival: Whether the time of a sample is when it arrives; in a recording, or at another pace than
-            real time, it follows from the count alone.
-    """
-
-    channels: tuple[ChannelPlan, ...]
-    stamped_by_arrival: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class WindowEvent:
-    """One finished window: heard, or rejected with the reason.
-
-    Attributes:
-        source_id: Where it came from.
-        channel: Index of the channel in the source.
-        window: The window.
-        heard: What was made of it; None where it was rejected.
-        rejected: Why it was not scored.
-        fault: What the model or the scoring failed of, where `rejected` says so.
-        start_ns, end_ns: Wall time of its first and after its last sample, by the sample clock.
-        calibration_db: dB SPL of full scale at this channel, where known.
-    """
-
-    source_id: str
-    channel: int
-    window: AnalysedWindow
-    heard: Heard | None
-    rejected: Unscorable | None
-    start_ns: int
-    end_ns: int
-    calibration_db: float | None = None
-    fault: str = ""
-
-    @property
-    def level_dbfs(self) -> float | None:
-        """Level of the window; None for silence and where only log-mel frames exist."""
-        return None if self.window.level is None else self.window.level.rms_dbfs
-
-    @property
-    def level_db_spl(self) -> float | None:
-        """Sound pressure level, where the channel is calibrated."""
-        level = self.level_dbfs
-        return None if level is None or self.calibration_db is None else level + self.calibration_db
 
 
 @dataclass(slots=True)

@@ -18,8 +18,9 @@ from edge_agent.capture.replay import ChannelChoice, FileSource, StreamSource
 from edge_agent.capture.source import SourceError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.logmel import LogMelTransform
 
 

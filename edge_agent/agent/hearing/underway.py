@@ -8,8 +8,10 @@ from edge_agent.capture.ledger import SCORED, LedgerSnapshot, SampleLedger
 from edge_agent.capture.reasons import Skipped
 from edge_agent.capture.replay import FileSource, StreamSource
 from edge_agent.capture.source import Block
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, ChannelStream, WindowShape
+from edge_agent.pipeline.analyse import Analyser
+from edge_agent.pipeline.channel import ChannelStream
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.logmel import LogMelTransform
 from edge_agent.signal.settings import SignalSettings
 

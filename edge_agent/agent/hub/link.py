@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.hearing.sources import timely_machines
 from edge_agent.agent.hub.sync import HubSync, ReportParts, open_journal, open_line, open_sync
 from edge_agent.capture.clock import NS_PER_S, SystemClock

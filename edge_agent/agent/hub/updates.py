@@ -8,7 +8,7 @@ import httpx
 
 import edge_agent
 from edge_agent.agent.clips.keeping import clips_dir
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.hub.sync import hub_address
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO

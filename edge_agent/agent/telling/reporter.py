@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from edge_agent.agent.alarming.desk import AlarmDesk
-from edge_agent.agent.hearing.engine import WindowEvent
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.telling.sender import Sender
 from edge_agent.agent.trends import Trends
 from edge_agent.capture.clock import NS_PER_S, Clock

@@ -21,8 +21,8 @@ from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.in_use import bundle_dir, profiles_dir
 from edge_agent.inference.manifest import BundleRef
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import feature_source, type_prior
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.sync.updates.errors import UpdateError
 from edge_agent.sync.updates.recent import recent_clips, try_on
 from edge_agent.sync.updates.scorers import model_of

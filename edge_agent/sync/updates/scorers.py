@@ -6,8 +6,8 @@ from edge_agent.agent.hearing.offline import OfflineAnalyser
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.detection.scorer import MachineScorer
 from edge_agent.inference.bundle import Bundle
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.priors import type_prior
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.sync.updates.recent import Model
 
 

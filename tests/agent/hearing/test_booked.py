@@ -6,7 +6,7 @@ import pytest
 from edge_agent.agent.hearing.booked import BookedChannel
 from edge_agent.capture.ledger import SampleLedger
 from edge_agent.capture.reasons import Skipped
-from edge_agent.pipeline.analyse import WindowShape
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.settings import SignalSettings
 
 

@@ -10,16 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan, WindowEvent
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.event import WindowEvent
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import NS_PER_S, VirtualClock
 from edge_agent.capture.reasons import Lost, Skipped
 from edge_agent.capture.source import Block
 from edge_agent.inference.encoder import Encoded, Encoder
 from edge_agent.inference.errors import BundleError
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy, Unscorable
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.settings import SignalSettings
 from tests.support.bundles import tiny_encoder
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_agent.agent.hearing.engine import ChannelPlan, Engine, SourcePlan
+from edge_agent.agent.hearing.engine import Engine
+from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.capture.block_queue import Arrival
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.capture.source import Block
-from edge_agent.pipeline.analyse import AnalysedWindow, Analyser, WindowShape
+from edge_agent.pipeline.analyse import Analyser
 from edge_agent.pipeline.listener import Heard, MachineState
 from edge_agent.pipeline.policy import ScorePolicy
+from edge_agent.pipeline.window import AnalysedWindow, WindowShape
 from edge_agent.signal.settings import SignalSettings
 from tests.support.bundles import tiny_encoder
 

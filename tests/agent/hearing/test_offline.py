@@ -12,8 +12,8 @@ from edge_agent.capture.audio_file import AudioFile
 from edge_agent.capture.files import InputError
 from edge_agent.capture.source import SourceError
 from edge_agent.inference.bundle import Bundle, load_bundle
-from edge_agent.pipeline.analyse import WindowShape
 from edge_agent.pipeline.policy import Unscorable
+from edge_agent.pipeline.window import WindowShape
 from edge_agent.signal.logmel import log_mel_db
 from tests.support.agent import BUNDLE, machine_sound, write_sound
 

@@ -9,11 +9,11 @@ from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import commission
 from edge_agent.detection.errors import CommissioningError
 from edge_agent.detection.likeness import Likeness
-from edge_agent.pipeline.analyse import AnalysedWindow
 from edge_agent.pipeline.identity import UNKNOWN, identifier_of
 from edge_agent.pipeline.match import Matcher
 from edge_agent.pipeline.mismatch import RAISE_WITHIN, MismatchWatch
 from edge_agent.pipeline.priors import type_prior
+from edge_agent.pipeline.window import AnalysedWindow
 from training_hub.evaluation.clips import EvalClip, Machine, draw_split, rng_for
 from training_hub.evaluation.context import Evaluation, Findings
 from training_hub.evaluation.errors import EvaluationError
