@@ -30,7 +30,7 @@ class RunFigures:
         import_s: Importing all that `run` imports, more than a bare Python takes; median.
         ready_s: From start until `/readyz` says so; median.
         ready_processor_s: Processor time until then; median.
-        memory_mb: Proportional set size after some windows.
+        memory_mb: Proportional set size after some windows, the start being over (`daemon.settling`).
         resident_mb: Resident set size then: libraries that other processes use too are counted whole.
     """
 

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.no_run:
             _say("the agent itself")
             try:
-                figures = measure_run(root / "run", bundle.root, repeats=2, windows=6)
+                figures = measure_run(root / "run", bundle.root, repeats=2, windows=30)
             except AgentDidNotStartError as error:
                 raise CommandError(f"{error}; run `edge-agent doctor`, or leave it out with --no-run") from error
         instructions = count_instructions(_replay_command(ground, bundle))
