@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import urllib.parse
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,8 +148,25 @@ class Machine:
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in it."""
         done = subprocess.run(self.enter(*command), capture_output=True, text=True, check=False, timeout=60)
-        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}{self._last_words(command)}"
         return done
+
+    def start(self) -> None:
+        """Have the service started: at the first go, or by the restarts of its own unit, as in a plant.
+
+        Whoever calls waits until it is ready. A first go that fails is told as a warning, with what was said.
+        """
+        command = ("systemctl", "start", self._unit)
+        done = self.run(*command, check=False)
+        if done.returncode != 0:
+            warnings.warn(f"{command}: {done.stderr}{self._last_words(command)}", stacklevel=2)
+
+    def _last_words(self, command: tuple[str, ...]) -> str:
+        """What the service said last, where it is the service manager that refused."""
+        if command[0] != "systemctl":
+            return ""
+        log = self.enter("journalctl", "--no-pager", "--lines=40", "--output=cat", "--unit", self._unit)
+        return subprocess.run(log, capture_output=True, text=True, check=False, timeout=60).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file into it."""

@@ -105,7 +105,7 @@ def service(machine: Machine) -> Iterator[Service]:
     service.configure(CONFIG)
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "reset-failed", "edge-agent", check=False)
-    machine.run("systemctl", "start", "edge-agent")
+    machine.start()
     machine.wait(service.ready, 10, "/readyz")
     yield service
     machine.run("systemctl", "stop", "edge-agent", check=False)
@@ -345,7 +345,7 @@ def test_a_stop_hands_over_what_was_captured(machine: Machine, service: Service,
     for name, (captured, scored, skipped, lost, pending) in books.items():
         assert captured == scored + skipped + lost and pending == lost == 0
         assert captured >= before[name]
-    machine.run("systemctl", "start", "edge-agent")
+    machine.start()
     machine.wait(lambda: len(service.events(tmp_path)) > results, 15, "results on top of the kept ones")
 
 
