@@ -7,10 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge_agent.detection.assessment import AssessorMemory, HealthAssessor
 from edge_agent.durable import write_whole
+from edge_agent.record import Record
 from edge_agent.settings.base import ID_PATTERN
 
 _log = logging.getLogger(__name__)
@@ -23,18 +24,14 @@ _MAX_POINTS = 1000
 _TimeNs = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class _Machine(_Strict):
+class _Machine(Record):
     commissioned_ns: _TimeNs
     score: Annotated[float, Field(ge=-1e6, le=1e6)] | None
     windows: Annotated[int, Field(ge=0, lt=1 << 53)]
     hourly: Annotated[tuple[tuple[_TimeNs, Annotated[float, Field(ge=0, le=1)]], ...], Field(max_length=_MAX_POINTS)]
 
 
-class _File(_Strict):
+class _File(Record):
     version: Literal[1] = 1
     machines: Annotated[
         dict[Annotated[str, Field(pattern=ID_PATTERN)], _Machine], Field(default_factory=dict, max_length=_MAX_MACHINES)

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from edge_agent.alarms.alarm import Change, Kind
 from edge_agent.alarms.journal import Journal
 from edge_agent.alarms.states import Event, State
+from edge_agent.record import Record
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(Record):
     """One change of one alarm; `at_ns` is wall time, the others are those of `Alarm`."""
-
-    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True)
 
     at_ns: int
     kind: Kind

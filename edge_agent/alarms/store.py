@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind, Severity
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.states import State
 from edge_agent.durable import write_whole
+from edge_agent.record import Record
 
 VERSION = 1
 MAX_BYTES = 4 * 1024 * 1024
@@ -22,11 +23,7 @@ _TimeNs = Annotated[int, Field(ge=0, lt=1 << 63)]
 _Words = Annotated[str, StringConstraints(max_length=2048)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Heard(_Record):
+class Heard(Record):
     """The episode as the detection knows it, so that it goes on after a restart."""
 
     number: Annotated[int, Field(ge=1)]
@@ -36,7 +33,7 @@ class Heard(_Record):
     anomalous_windows: Annotated[int, Field(ge=0)]
 
 
-class StoredAlarm(_Record):
+class StoredAlarm(Record):
     """One alarm as it is kept.
 
     Attributes:
@@ -102,7 +99,7 @@ _SAME = (
 )  # fmt: skip
 
 
-class _File(_Record):
+class _File(Record):
     version: Literal[1]
     alarms: Annotated[tuple[StoredAlarm, ...], Field(max_length=8192)]
 

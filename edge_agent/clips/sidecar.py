@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Reason
 from edge_agent.delivery.fields import Finite, Fraction, Id, Label, Sha256, Timestamp, Ulid
+from edge_agent.record import StrictRecord
 
 SCHEMA_VERSION = 1
 MAX_SIDECAR_BYTES = 64 << 10
@@ -19,13 +20,7 @@ ShortText = Annotated[str, StringConstraints(max_length=512)]
 Span = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        cache_strings="none", defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-class Origin(_Strict):
+class Origin(StrictRecord):
     """Where and by what it was heard.
 
     Attributes:
@@ -45,7 +40,7 @@ class Origin(_Strict):
     calibration_db: Finite | None = None
 
 
-class Sound(_Strict):
+class Sound(StrictRecord):
     """What the file holds.
 
     Attributes:
@@ -72,7 +67,7 @@ class Sound(_Strict):
     clipped_samples: Count = 0
 
 
-class BundleName(_Strict):
+class BundleName(StrictRecord):
     """The models that judged it."""
 
     name: Id
@@ -80,7 +75,7 @@ class BundleName(_Strict):
     sha256: Sha256
 
 
-class Judgement(_Strict):
+class Judgement(StrictRecord):
     """What the agent made of the window.
 
     Attributes:
@@ -100,7 +95,7 @@ class Judgement(_Strict):
     embedding: Annotated[str, StringConstraints(max_length=12_000)] | None = None
 
 
-class SpeechNote(_Strict):
+class SpeechNote(StrictRecord):
     """What the speech screen said before the clip was written.
 
     Attributes:
@@ -119,7 +114,7 @@ class SpeechNote(_Strict):
     masked: Annotated[tuple[Span, ...], Field(max_length=1000)] = ()
 
 
-class OperatorLabel(_Strict):
+class OperatorLabel(StrictRecord):
     """What a person said it is."""
 
     label: Label
@@ -127,7 +122,7 @@ class OperatorLabel(_Strict):
     at: Timestamp
 
 
-class Sidecar(_Strict):
+class Sidecar(StrictRecord):
     """All that is known of a clip.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.calibration import PredictiveTail
@@ -29,6 +29,7 @@ from edge_agent.durable import write_whole
 from edge_agent.inference.arrays import read_npz
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
+from edge_agent.record import Record
 
 MAX_PROFILE_BYTES = 512 * 1024
 MAX_EXEMPLARS = 16
@@ -188,17 +189,13 @@ def short_name(name: str) -> str:
     return name if len(name) <= _MAX_NAME_LENGTH else "..." + name[-(_MAX_NAME_LENGTH - 3) :]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class _MemberMetadata(_Strict):
+class _MemberMetadata(Record):
     detector: Annotated[str, Field(max_length=32)]
     weight: Annotated[float, Field(gt=0, le=100)]
     tail: PredictiveTail
 
 
-class _StateMetadata(_Strict):
+class _StateMetadata(Record):
     name: Id | None
     windows: Annotated[int, Field(ge=1, le=100_000_000)]
     tail: PredictiveTail | None
@@ -208,7 +205,7 @@ _MADE = frozenset({"format", "members", "states", "likeness_limit"})
 """Fields of the metadata that are not the profile's own by the same name."""
 
 
-class _Metadata(_Strict):
+class _Metadata(Record):
     """What is no array."""
 
     format: Literal[2] = 2

@@ -8,10 +8,11 @@ replaced in one rename, so that no bundle is ever used with profiles of another.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge_agent.inference.errors import BundleError
 from edge_agent.inference.manifest import BundleRef
+from edge_agent.record import Record
 
 FILE_NAME = "active.json"
 BASE_SET = "base"
@@ -22,18 +23,14 @@ _MOST_DECLINED = 50
 SetName = Annotated[str, Field(pattern=r"^(base|[0-9a-f]{16}-[0-9a-f]{1,16})$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(cache_strings="none", defer_build=True, extra="forbid", frozen=True)
-
-
-class Slot(_Strict):
+class Slot(Record):
     """A bundle and the profiles that were fitted for it."""
 
     bundle: BundleRef
     profiles: SetName
 
 
-class Declined(_Strict):
+class Declined(Record):
     """A rollout whose bundle this gateway does not run, and why."""
 
     rollout: str
@@ -42,7 +39,7 @@ class Declined(_Strict):
     why: Annotated[str, Field(max_length=2048)]
 
 
-class InUse(_Strict):
+class InUse(Record):
     """What `active.json` holds.
 
     Attributes:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge_agent.inference.errors import BundleError
+from edge_agent.record import StrictRecord
 from edge_agent.signal.settings import SignalSettings
 
 SCHEMA_VERSION = 1
@@ -24,14 +25,7 @@ Version = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5
 Text = Annotated[str, Field(max_length=2000)]
 
 
-class _Strict(BaseModel):
-    # strings that are read once need no cache, for which pydantic takes a quarter of a megabyte
-    model_config = ConfigDict(
-        cache_strings="none", defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-class FileEntry(_Strict):
+class FileEntry(StrictRecord):
     """One file of the bundle."""
 
     path: FileName
@@ -39,14 +33,14 @@ class FileEntry(_Strict):
     size: Annotated[int, Field(ge=1, le=MAX_FILE_BYTES)]
 
 
-class Label(_Strict):
+class Label(StrictRecord):
     """What one logit stands for."""
 
     machine_id: Id
     machine_type: Id
 
 
-class InputSpec(_Strict):
+class InputSpec(StrictRecord):
     """How log-mel frames become the model's input.
 
     `patch` models take one patch of `frames` frames at a time; `stacked_frames` models take every run of `frames`
@@ -64,7 +58,7 @@ class InputSpec(_Strict):
     clip: Annotated[float, Field(gt=0)] | None = None
 
 
-class OutputSpec(_Strict):
+class OutputSpec(StrictRecord):
     """What one output of the model means.
 
     `embedding`: a vector that places the sound among others. `logits`: one value per label, in their order.
@@ -78,7 +72,7 @@ class OutputSpec(_Strict):
     reduction: Literal["mean", "max"] = "mean"
 
 
-class EncoderSpec(_Strict):
+class EncoderSpec(StrictRecord):
     """The model file and its tensors."""
 
     file: FileName
@@ -98,7 +92,7 @@ class EncoderSpec(_Strict):
         return next((output for output in self.outputs if output.semantics == semantics), None)
 
 
-class DataSource(_Strict):
+class DataSource(StrictRecord):
     """One body of training data and the terms it came under."""
 
     name: Text
@@ -107,7 +101,7 @@ class DataSource(_Strict):
     note: Text = ""
 
 
-class Training(_Strict):
+class Training(StrictRecord):
     """How the encoder came to be."""
 
     data: tuple[DataSource, ...]
@@ -117,7 +111,7 @@ class Training(_Strict):
     note: Text = ""
 
 
-class Measurement(_Strict):
+class Measurement(StrictRecord):
     """One measured result; `on` says with what data and how."""
 
     name: Text
@@ -126,7 +120,7 @@ class Measurement(_Strict):
     on: Text = ""
 
 
-class BundleRef(_Strict):
+class BundleRef(StrictRecord):
     """Which bundle made a result: its name, version and the SHA-256 of its manifest."""
 
     name: Id
@@ -134,7 +128,7 @@ class BundleRef(_Strict):
     sha256: Sha256
 
 
-class Manifest(_Strict):
+class Manifest(StrictRecord):
     """Everything the agent must know about a bundle; `manifest.json` in its directory."""
 
     schema_version: Literal[1]

@@ -6,8 +6,9 @@ that keeps people's words off the disk, and the two are trained, measured and ro
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from edge_agent.record import StrictRecord
 from edge_agent.speech.errors import SpeechError
 
 MANIFEST_NAME = "manifest.json"
@@ -19,13 +20,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=2000)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        cache_strings="none", defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-class Figure(_Strict):
+class Figure(StrictRecord):
     """One measured result; `on` says with what and how."""
 
     name: Text
@@ -33,7 +28,7 @@ class Figure(_Strict):
     on: Text
 
 
-class SpeechManifest(_Strict):
+class SpeechManifest(StrictRecord):
     """What the agent must know of a detector.
 
     Attributes:
