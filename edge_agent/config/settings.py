@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.alarms import AlarmsSection
@@ -19,23 +19,13 @@ from edge_agent.config.mqtt import MqttSection
 from edge_agent.config.source import AUTO, SourceSection
 from edge_agent.config.window import WindowSection
 from edge_agent.settings.base import InconsistencyError, Location
+from edge_agent.settings.whole import StrictSettings
 
 
-class AgentSettings(BaseSettings):
-    """All settings of the agent.
+class AgentSettings(StrictSettings):
+    """All settings of the agent."""
 
-    Built in code it reads nothing but its arguments; `load_settings` brings in the file and the environment.
-    """
-
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        env_prefix="EDGE_AGENT__",
-        env_nested_delimiter="__",
-        protected_namespaces=(),
-    )
+    model_config = SettingsConfigDict(env_prefix="EDGE_AGENT__")
 
     agent: AgentSection = Field(
         default=AgentSection.defaults(), description="Who this agent is and where it keeps its state."
@@ -66,18 +56,6 @@ class AgentSettings(BaseSettings):
     source: tuple[SourceSection, ...] = Field(
         default=(), strict=False, max_length=64, description="The inputs, and which machine each channel hears."
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only the arguments: which environment counts is `load_settings`'s to say."""
-        return (init_settings,)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

@@ -1,8 +1,9 @@
 """All settings of the hub."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from edge_agent.settings.whole import StrictSettings
 from training_hub.config.accounts import AccountsSection
 from training_hub.config.compute import ComputeSection
 from training_hub.config.features import FeaturesSection
@@ -17,18 +18,10 @@ from training_hub.config.sounds import SoundsSection
 from training_hub.config.storage import StorageSection
 
 
-class HubSettings(BaseSettings):
-    """All settings of the hub; built in code it reads nothing but its arguments."""
+class HubSettings(StrictSettings):
+    """All settings of the hub."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        env_prefix="TRAINING_HUB__",
-        env_nested_delimiter="__",
-        protected_namespaces=(),
-    )
+    model_config = SettingsConfigDict(env_prefix="TRAINING_HUB__")
 
     server: ServerSection = Field(default=ServerSection(), description="Where the hub listens.")
     storage: StorageSection = Field(default=StorageSection(), description="The database and the object store.")
@@ -50,15 +43,3 @@ class HubSettings(BaseSettings):
         default=(), strict=False, max_length=16, description="Brokers that the hub hears gateways' events by."
     )
     log: LogSection = Field(default=LogSection(), description="What is written to standard error.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only the arguments: `edge_agent.settings.load` brings in the file and the environment."""
-        return (init_settings,)
