@@ -10,17 +10,18 @@ from dataclasses import asdict
 
 import uvicorn
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from edge_agent.observe.connections import MAX_CONNECTIONS, PromptProtocol
 from edge_agent.observe.errors import ObserveError
+from edge_agent.observe.exposition import form_for, packed, takes_gzip
 from edge_agent.observe.health import Check, HealthReport
 from edge_agent.observe.threaded import in_thread
 
-_MAX_CONNECTIONS = 32
+_BACKLOG = 128
 _IDLE_TIMEOUT_S = 10
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -35,8 +36,12 @@ def endpoints(registry: CollectorRegistry, report: Callable[[], HealthReport]) -
 
     @in_thread
     def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"Content-Type": content_type, **_NO_STORE})
+        form = form_for(",".join(request.headers.getlist("accept")))
+        body = form.write(registry)
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding", **_NO_STORE}
+        if takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
+            body, headers = packed(body), {**headers, "Content-Encoding": "gzip"}
+        return Response(body, headers=headers)
 
     @in_thread
     def livez(_request: Request) -> Response:
@@ -82,16 +87,16 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=PromptProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            log_level="error",  # what a stranger sends is no news: a line each would fill the log at his will
             access_log=False,
             date_header=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MAX_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS + 1,
             timeout_keep_alive=_IDLE_TIMEOUT_S,
             timeout_graceful_shutdown=1,
         )
@@ -111,6 +116,11 @@ class HttpServer:
     def alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._server.server_state.connections)
 
     def stop(self, timeout_s: float = 3.0) -> bool:
         """Stop answering; True when the thread has ended."""
@@ -159,7 +169,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_MAX_CONNECTIONS)
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ObserveError(

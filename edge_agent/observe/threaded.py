@@ -7,9 +7,13 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+AT_ONCE: Final = 4
+"""Answers of one endpoint that are worked on at the same time; more would only take the processor from the scorer."""
 
 
 def in_thread(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -17,8 +21,10 @@ def in_thread(answer: Callable[[Request], Response]) -> Callable[[Request], Awai
 
     Starlette sees to that itself where an endpoint is a plain function, by way of anyio: 1.2 MB of modules, which an
     agent that nobody looks at, and that is only scraped, does without. The thread ends with the answer; as nobody waits
-    for one that hangs, it keeps no agent from ending. The server's limit of connections is the limit of threads.
+    for one that hangs, it keeps no agent from ending. At most `AT_ONCE` of one endpoint run at a time, so that many who
+    ask at once are answered one after another, and a hanging endpoint takes no more threads than that.
     """
+    turns = asyncio.Semaphore(AT_ONCE)
 
     @wraps(answer)
     async def endpoint(request: Request) -> Response:
@@ -42,7 +48,8 @@ def in_thread(answer: Callable[[Request], Response]) -> Callable[[Request], Awai
             with suppress(RuntimeError):  # the loop is closed: the server has ended, and with it who asked
                 loop.call_soon_threadsafe(tell, response, error)
 
-        threading.Thread(target=work, name="http-answer", daemon=True).start()
-        return await answered
+        async with turns:
+            threading.Thread(target=work, name="http-answer", daemon=True).start()
+            return await answered
 
     return endpoint

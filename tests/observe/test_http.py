@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import http.client
 import json
 import socket
@@ -9,17 +11,25 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from edge_agent.observe import connections
+from edge_agent.observe.connections import MAX_CONNECTIONS
 from edge_agent.observe.errors import ObserveError
 from edge_agent.observe.health import Health, HealthLimits, HealthReport, Kind
 from edge_agent.observe.http import HttpServer, endpoints
+from edge_agent.observe.threaded import AT_ONCE
 from tests.observe.scrape import moved
+from tests.support.broker import wait_until
 
 
 def _app(registry: CollectorRegistry, report: Callable[[], HealthReport]) -> Starlette:
@@ -104,6 +114,134 @@ def test_garbage_on_the_socket_stops_nothing(agent: Agent) -> None:
         with socket.create_connection(("127.0.0.1", agent.server.port), timeout=5) as client:
             client.sendall(garbage)
     assert agent.get("/livez")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1", "openmetrics"),
+        ("text/plain;version=0.0.4;q=0.5, application/openmetrics-text", "openmetrics"),
+        ("application/openmetrics-text;q=0.1,text/plain;q=0.9", "plain"),
+        ("application/openmetrics-text;q=0", "plain"),
+        ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "plain"),
+        ("application/openmetrics-text; version=x", "plain"),
+        ("application/openmetrics-text; version=99.0.0", "plain"),
+        ("application/openmetrics-text;q=nan,text/plain;q=1e9", "plain"),
+        ("text/html", "plain"),
+        (";,=;q=;;,\xff", "plain"),
+        ("a" * 20_000, "plain"),
+    ],
+)
+def test_the_form_is_that_which_is_wanted_most(agent: Agent, accept: str, form: str) -> None:
+    status, content_type, body = agent.get("/metrics", accept)
+    versions = {"openmetrics": "application/openmetrics-text; version=1.0.0", "plain": "text/plain; version=0.0.4"}
+    assert (status, content_type) == (200, f"{versions[form]}; charset=utf-8")
+    assert body.endswith(b"# EOF\n") is (form == "openmetrics")
+
+
+def test_metrics_are_packed_for_who_takes_gzip(agent: Agent) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{agent.server.port}/metrics")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert response.headers["Content-Encoding"] is None
+        plain = response.read()
+    request.add_header("Accept-Encoding", "gzip")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        small = response.read()
+    assert len(small) < len(plain) / 5
+    names = [
+        [line.partition(b" ")[0] for line in text.splitlines() if not line.startswith(b"#")]
+        for text in (plain, gzip.decompress(small))
+    ]
+    assert names[0] == names[1]
+
+
+def test_many_who_ask_at_once_are_all_answered_a_few_at_a_time() -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def report() -> HealthReport:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.002)
+        with lock:
+            at_once -= 1
+        return Health(HealthLimits()).report(now_s=0.0)
+
+    server = HttpServer(_app(CollectorRegistry(), report), port=0)
+    server.start()
+    answers: list[int] = []
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.request("GET", "/livez")
+        answers.append(connection.getresponse().status)
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert server.stop(timeout_s=30)
+    assert answers == [200] * 200
+    assert 1 < most <= AT_ONCE
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-", b"GET / HTTP/1.1\r\n"])
+def test_who_holds_connections_open_keeps_nobody_out(agent: Agent, said: bytes) -> None:
+    held = []
+    for _ in range(MAX_CONNECTIONS + 20):
+        client = socket.create_connection(("127.0.0.1", agent.server.port), timeout=30)
+        client.sendall(said)
+        held.append(client)
+    assert [agent.get(path)[0] for path in ("/livez", "/metrics", "/livez")] == [200, 200, 200]
+    for client in held:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-",
+        b"POST /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx",
+    ],
+    ids=["nothing", "half a request", "half a body"],
+)
+def test_who_does_not_ask_to_the_end_is_shown_out(agent: Agent, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "REQUEST_WITHIN_S", 0.3)
+    with socket.create_connection(("127.0.0.1", agent.server.port), timeout=30) as client:
+        client.sendall(said)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(65_536):  # until the other end is closed
+                pass
+
+
+def test_an_answer_that_is_not_taken_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_TAKEN_WITHIN_S", 0.3)
+
+    async def much(_request: Request) -> Response:
+        return Response(b"x" * 50_000_000)
+
+    server = HttpServer(Starlette(routes=[Route("/", much)]), port=0)
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        wait_until(lambda: not server.open_connections, 30.0, "the end of the connection")
+    assert server.stop()
+
+
+def test_what_strangers_send_fills_no_log(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
+    for garbage in (
+        b"\x00" * 1000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\nHost: a\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", agent.server.port), timeout=5) as client:
+            client.sendall(garbage)
+            assert client.recv(10)
+    assert caplog.records == []
 
 
 def test_a_taken_port_is_named_with_the_mend(agent: Agent) -> None:
