@@ -8,63 +8,25 @@ import contextlib
 import hashlib
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.clips import files
+from edge_agent.clips.books import Books, StoreLimits, StoreStats
 from edge_agent.clips.errors import ClipError, Failure, failure_of
 from edge_agent.clips.index import ClipIndex, ClipRow, DamagedIndexError, row_of, set_aside
 from edge_agent.clips.reasons import Reason, Removed
-from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
+from edge_agent.clips.shelf import ClipShelf, no_such_clip
+from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.survey import survey
-from edge_agent.durable import sync_directory
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_SUFFIXES = (files.SIDECAR, *files.PAYLOADS.values(), files.PICTURE)
 _FORCED = (Reason.ALARM, Reason.REQUEST)
 """These may take the room of any clip that may be given up, whatever its worth."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreLimits:
-    """How much may be kept.
-
-    Attributes:
-        max_bytes: Most that all clips together take.
-        min_free_bytes: Room that the file system must still have after a clip is written.
-    """
-
-    max_bytes: int = 4 << 30
-    min_free_bytes: int = 2 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """The store's books.
-
-    Attributes:
-        clips: Number and bytes of the clips there are, by reason.
-        kept: Clips written since the start, by reason.
-        removed: Clips gone since the start, by why.
-        failures: Operations that the disk refused, by how.
-        swept: Files without a sidecar that were swept.
-        unreadable: Sidecars that cannot be read; they are left for a person to look at.
-        indexes_set_aside: Damaged indexes.
-    """
-
-    clips: tuple[tuple[str, int, int], ...]
-    kept: tuple[tuple[str, int], ...]
-    removed: tuple[tuple[str, int], ...]
-    failures: tuple[tuple[str, int], ...]
-    swept: int
-    unreadable: int
-    indexes_set_aside: int
 
 
 class ClipStore:
@@ -86,10 +48,8 @@ class ClipStore:
         self._limits = limits
         self._free_bytes = free_bytes
         self._lock = threading.RLock()
-        self._kept: Counter[str] = Counter()
-        self._removed: Counter[str] = Counter()
-        self._failures: Counter[str] = Counter()
-        self._swept = self._unreadable = self._set_aside = 0
+        self._shelf = ClipShelf(root)
+        self._books = Books()
         with self._disk("open the store"):
             root.mkdir(parents=True, exist_ok=True, mode=0o750)
             self._index = self._open_index()
@@ -130,13 +90,13 @@ class ClipStore:
         with self._changing(f"keep clip {sidecar.id}"):
             former = self._index.in_slot(sidecar.machine, sidecar.slot) if sidecar.slot else ()
             self._make_room(row.size_bytes, below=float("inf") if sidecar.reason in _FORCED else row.rank)
+            written = self._shelf.write(sidecar, payload, picture)
             try:
-                self._write(sidecar, payload, picture)
+                self._index.put(written)
             except BaseException:
-                for suffix in _SUFFIXES:
-                    files.remove(self._path(sidecar.id, suffix))
+                self._shelf.discard(sidecar.id)
                 raise
-            self._kept[sidecar.reason.value] += 1
+            self._books.kept[sidecar.reason.value] += 1
             for old in former:
                 if self._index.find(old.id) is not None:  # not given up for room just now
                     self._delete(old.id, Removed.REPLACED)
@@ -184,22 +144,15 @@ class ClipStore:
         Raises:
             ClipError: There is none with this id, or its sidecar cannot be read.
         """
-        path = self._path(clip_id, files.SIDECAR)
-        try:
-            with path.open("rb") as file:
-                return parse_sidecar(file.read(MAX_SIDECAR_BYTES + 1), name=str(path))
-        except FileNotFoundError:
-            raise ClipError(f"there is no clip {clip_id}; `edge-agent clips list` shows those there are") from None
-        except OSError as error:
-            raise ClipError(f"{path}: {error.strerror}; check the disk", failure_of(error)) from error
+        return self._shelf.find(clip_id)
 
     def payload_path(self, sidecar: Sidecar) -> Path:
         """Where a clip's FLAC or `.npz` file lies."""
-        return self._path(sidecar.id, files.PAYLOADS[sidecar.sound.kind])
+        return self._shelf.payload_path(sidecar)
 
     def picture_path(self, sidecar: Sidecar) -> Path | None:
         """Where its spectrogram lies, if it has one."""
-        return self._path(sidecar.id, files.PICTURE) if sidecar.picture_bytes else None
+        return self._shelf.path(sidecar.id, files.PICTURE) if sidecar.picture_bytes else None
 
     def change(self, clip_id: str, edit: Callable[[Sidecar], Sidecar]) -> Sidecar:
         """Pin it, label it, note that it was synced.
@@ -213,7 +166,7 @@ class ClipStore:
         """
         with self._changing(f"change clip {clip_id}"):
             sidecar = edit(self.find(clip_id))
-            self._write_sidecar(sidecar)
+            self._index.put(self._shelf.write_sidecar(sidecar))
             return sidecar
 
     def delete(self, clip_id: str, why: Removed = Removed.DELETED) -> None:
@@ -223,8 +176,8 @@ class ClipStore:
             ClipError: There is none with this id, or the disk refused it.
         """
         with self._changing(f"delete clip {clip_id}"):
-            if not self._path(clip_id, files.SIDECAR).exists():
-                raise ClipError(f"there is no clip {clip_id}; `edge-agent clips list` shows those there are")
+            if not self._shelf.path(clip_id, files.SIDECAR).exists():
+                raise no_such_clip(clip_id)
             self._delete(clip_id, why)
 
     def verify(self) -> Iterator[tuple[str, str]]:
@@ -243,36 +196,13 @@ class ClipStore:
 
     def stats(self) -> StoreStats:
         """The books now."""
-        return StoreStats(
-            clips=self._indexed(lambda: self._index.counts()),  # noqa: PLW0108  (a second try is on another index)
-            kept=tuple(self._kept.items()),
-            removed=tuple(self._removed.items()),
-            failures=tuple(self._failures.items()),
-            swept=self._swept,
-            unreadable=self._unreadable,
-            indexes_set_aside=self._set_aside,
-        )
+        return self._books.stats(self._indexed(lambda: self._index.counts()))  # noqa: PLW0108  (a second try is on another)
 
     def close(self) -> None:
         """Free the index."""
         self._index.close()
 
     # Everything below runs with the locks held.
-
-    def _write(self, sidecar: Sidecar, payload: bytes, picture: bytes | None) -> None:
-        directory = files.make_day(self.root, sidecar.id)
-        files.write_whole(self.payload_path(sidecar), payload)
-        if picture is not None:
-            files.write_whole(self._path(sidecar.id, files.PICTURE), picture)
-        sync_directory(directory)  # before the sidecar says that they are there
-        self._write_sidecar(sidecar)
-
-    def _write_sidecar(self, sidecar: Sidecar) -> None:
-        path = self._path(sidecar.id, files.SIDECAR)
-        content = sidecar.to_bytes()
-        files.write_whole(path, content)
-        sync_directory(path.parent)
-        self._index.put(row_of(sidecar, sidecar_bytes=len(content), sidecar_ns=path.stat().st_mtime_ns))
 
     def _make_room(self, need: int, *, below: float) -> None:
         limits = self._limits
@@ -292,22 +222,16 @@ class ClipStore:
                     break
 
     def _delete(self, clip_id: str, why: Removed) -> None:
-        self._unlink(clip_id)
+        self._shelf.remove(clip_id)
         self._index.remove([clip_id])
-        self._removed[why.value] += 1
-
-    def _unlink(self, clip_id: str) -> None:
-        """The sidecar first: without it the rest is swept at the next start."""
-        self._path(clip_id, files.SIDECAR).unlink(missing_ok=True)
-        for suffix in _SUFFIXES[1:]:
-            files.remove(self._path(clip_id, suffix))
+        self._books.removed[why.value] += 1
 
     def _reconcile(self) -> None:
         found = survey(self.root, self._index.stamps())
-        self._unreadable = 0
+        self._books.unreadable = 0
         for path in found.orphans:
             files.remove(path)
-        self._swept += len(found.orphans)
+        self._books.swept += len(found.orphans)
         for path in found.unread:
             self._read_again(path)
         for directory in found.empty:
@@ -320,7 +244,7 @@ class ClipStore:
             sidecar = self.find(path.stem)
         except ClipError as error:
             _log.warning("clip left out: %s", error)
-            self._unreadable += 1
+            self._books.unreadable += 1
             self._index.remove([path.stem])
             return
         if not self.payload_path(sidecar).exists():
@@ -339,16 +263,11 @@ class ClipStore:
 
     def _begin_anew(self, path: Path, error: DamagedIndexError) -> ClipIndex:
         target = set_aside(path)
-        self._set_aside += 1
+        self._books.indexes_set_aside += 1
         _log.error("index of clips is damaged (%s): set aside as %s, made again from the sidecars", error, target)
         self._index = ClipIndex(path)
         self._reconcile()
         return self._index
-
-    def _path(self, clip_id: str, suffix: str) -> Path:
-        if not files.is_clip_id(clip_id):
-            raise ClipError(f"{clip_id!r} is no id of a clip; `edge-agent clips list` shows those there are")
-        return self.root / files.day_of(clip_id) / f"{clip_id}{suffix}"
 
     def _indexed(self, read: Callable[[], _T]) -> _T:
         try:
@@ -371,12 +290,12 @@ class ClipStore:
             yield
         except OSError as error:
             failure = failure_of(error)
-            self._failures[failure.value] += 1
+            self._books.failures[failure.value] += 1
             raise ClipError(f"cannot {what} in {self.root}: {error.strerror}; check the disk", failure) from error
         except ClipError as error:
             if error.failure is not None:
-                self._failures[error.failure.value] += 1
+                self._books.failures[error.failure.value] += 1
             raise
         except DamagedIndexError as error:
-            self._failures[Failure.IO_ERROR.value] += 1
+            self._books.failures[Failure.IO_ERROR.value] += 1
             raise ClipError(f"cannot {what}: {error}; it is made again at the next start", Failure.IO_ERROR) from error

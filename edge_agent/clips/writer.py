@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_agent.clips.books import StoreStats
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.job import ClipJob
 from edge_agent.clips.prepare import Keep, prepare
@@ -16,7 +17,7 @@ from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
 from edge_agent.clips.screen import SpeechScreen
 from edge_agent.clips.sidecar import Sidecar
-from edge_agent.clips.store import ClipStore, StoreStats
+from edge_agent.clips.store import ClipStore
 from edge_agent.speech.errors import SpeechError
 
 _log = logging.getLogger(__name__)

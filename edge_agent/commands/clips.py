@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edge_agent.agent.clips.keeping import clips_dir
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.index import ClipRow
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.commands import options
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.errors import CommandError

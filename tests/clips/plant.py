@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.policy import HeardWindow, KeepLimits, KeepPolicy
 from edge_agent.clips.prepare import Keep
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.recorder import ClipRecorder, RecordedWindow, Roll
 from edge_agent.clips.screen import SpeechPolicy, SpeechScreen
 from edge_agent.clips.sidecar import Judgement
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.clips.writer import ClipWriter
 from edge_agent.signal.logmel import log_mel_db
 from tests.clips.samples import BUNDLE, NS_PER_S, ORIGIN, START_NS, ids

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.clips import files
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError, Failure
 from edge_agent.clips.index import SIDECAR_ROOM_BYTES
 from edge_agent.clips.reasons import Reason, Removed
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.clips.value import is_protected, rank
 from edge_agent.delivery.fields import rfc3339
 from tests.clips.samples import NS_PER_S, START_NS, ids, sidecar
@@ -293,8 +294,8 @@ FAULTS = [
 STEPS = [
     ("edge_agent.clips.files.write_whole", 1),
     ("edge_agent.clips.files.write_whole", 2),
-    ("edge_agent.clips.store.sync_directory", 1),
-    ("edge_agent.clips.store.sync_directory", 2),
+    ("edge_agent.clips.shelf.sync_directory", 1),
+    ("edge_agent.clips.shelf.sync_directory", 2),
     ("edge_agent.clips.files.make_day", 1),
 ]
 

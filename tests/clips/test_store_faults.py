@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError, Failure
 from edge_agent.clips.reasons import Reason
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from tests.clips.samples import ids, sidecar
 from tests.clips.writer_child import CLIP_BYTES, CLIPS
 

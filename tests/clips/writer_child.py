@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.reasons import Reason
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.ulid import UlidFactory
 from tests.clips.samples import NS_PER_S, START_NS, sidecar

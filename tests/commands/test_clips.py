@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import Sidecar
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from tests.clips.samples import ids, sidecar
 from tests.support.agent import Shell
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.books import StoreLimits
+from edge_agent.clips.store import ClipStore
 from tests.end_to_end.conftest import PUMP, Plant, make_site_in, source
 from tests.support.agent import running
 from tests.support.broker import Broker, Subscriber, needs_mosquitto, wait_until

@@ -16,7 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.books import StoreLimits
+from edge_agent.clips.store import ClipStore
 from tests.clips.samples import START_NS
 from tests.faults.hub_sides import ContractSide, HubSide, RealSide
 from tests.support.agent import ROOT, write_config

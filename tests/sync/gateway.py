@@ -10,10 +10,11 @@ import numpy as np
 
 from edge_agent.agent.clips.keeping import clips_dir
 from edge_agent.agent.hub.sync import HubLine, HubSync, ReportParts, hub_address, open_journal, open_line, open_sync
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import Sidecar
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.config.agent import AgentSection
 from edge_agent.config.clips import ClipsSection
 from edge_agent.config.hub import HubSection

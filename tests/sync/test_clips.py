@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.encode import flac_bytes
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar, SpeechNote
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.sync.errors import HubError, Trouble
 from edge_agent.sync.marks import Aside, SyncMarks

@@ -10,10 +10,11 @@ import pytest
 from edge_agent.agent.asking.audit import AuditEntry
 from edge_agent.agent.clips.desk import ClipDesk
 from edge_agent.capture.clock import VirtualClock
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Dropped
 from edge_agent.clips.recorder import Requested
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.web.clips import ClipPages, _request
 from tests.clips.samples import START_NS, ids, sidecar
 from tests.web.pages import open_site

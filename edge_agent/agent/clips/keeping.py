@@ -12,6 +12,7 @@ from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.telling.readings import clips_reading
 from edge_agent.alarms.alarm import AlarmKey, Kind
 from edge_agent.capture.clock import NS_PER_S, Clock
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.index import ClipRow
 from edge_agent.clips.policy import HeardWindow, KeepLimits, KeepPolicy, Kept
@@ -21,7 +22,7 @@ from edge_agent.clips.reasons import Dropped, Reason
 from edge_agent.clips.recorder import SAMPLE_RATE_HZ, ChannelTap, ClipRecorder, RecordedWindow, Requested, Roll
 from edge_agent.clips.screen import SpeechPolicy, SpeechScreen
 from edge_agent.clips.sidecar import BundleName, Judgement, Origin, Sidecar, pack_embedding
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.clips.writer import ClipWriter
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import MicrophoneSection, SourceSection, StreamSection

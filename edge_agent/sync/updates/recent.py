@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.encode import read_flac, read_log_mel
 from edge_agent.clips.errors import ClipError
-from edge_agent.clips.store import ClipStore, StoreLimits
+from edge_agent.clips.store import ClipStore
 from edge_agent.detection.amid import Hear
 from edge_agent.detection.scorer import MachineScorer
 from edge_agent.signal.logmel import log_mel_db
