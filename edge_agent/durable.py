@@ -1,5 +1,6 @@
 """Files that are whole or not there, also after a power cut."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,14 +16,38 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     Raises:
         OSError: It cannot be written; the old one stands.
     """
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_one_of_many(path, content, mode=mode)
     sync_directory(path.parent)
+
+
+def write_one_of_many(path: Path, content: bytes, *, mode: int = 0o640) -> None:
+    """The same, but that it may be gone after a power cut until `sync_directory` was called: once for many files.
+
+    Raises:
+        OSError: It cannot be written; the old one stands.
+    """
+    temporary = temporary_of(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):  # half a file takes room that a full disk has not got
+            temporary.unlink()
+        raise
+
+
+def temporary_of(path: Path) -> Path:
+    """What a file is called until it is whole."""
+    return path.with_name(f".{path.name}.new")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a crash left this behind: it can be removed once nobody writes there."""
+    return path.name.startswith(".") and path.name.endswith(".new")
 
 
 def sync_directory(directory: Path) -> None:

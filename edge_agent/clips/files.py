@@ -13,7 +13,6 @@ from edge_agent.durable import sync_directory
 
 SIDECAR, PICTURE = ".json", ".png"
 PAYLOADS = {"audio": ".flac", "log_mel": ".npz"}
-TEMPORARY = ".tmp-"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -42,21 +41,6 @@ def days(root: Path) -> Iterator[Path]:
     """The directories that hold clips, oldest first."""
     if root.is_dir():
         yield from sorted(path for path in root.iterdir() if _DAY.fullmatch(path.name) and path.is_dir())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is at no moment partly there: a temporary one, fsync, rename; `sync_directory` must follow."""
-    temporary = path.with_name(TEMPORARY + path.name)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o640)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        remove(temporary)
-        raise
 
 
 def make_day(root: Path, clip_id: str) -> Path:

@@ -1,4 +1,4 @@
-"""The files of clips in their directories: the sound, perhaps a picture, and the sidecar that says the clip is there."""
+"""The files of clips in their directories: sound, perhaps a picture, and the sidecar that says the clip is there."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from edge_agent.clips import files
 from edge_agent.clips.errors import ClipError, failure_of
 from edge_agent.clips.index import ClipRow, row_of
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
-from edge_agent.durable import sync_directory
+from edge_agent.durable import sync_directory, write_one_of_many, write_whole
 
 _SUFFIXES = (files.SIDECAR, *files.PAYLOADS.values(), files.PICTURE)
 
@@ -60,9 +60,9 @@ class ClipShelf:
         """
         try:
             directory = files.make_day(self._root, sidecar.id)
-            files.write_whole(self.payload_path(sidecar), payload)
+            write_one_of_many(self.payload_path(sidecar), payload)
             if picture is not None:
-                files.write_whole(self.path(sidecar.id, files.PICTURE), picture)
+                write_one_of_many(self.path(sidecar.id, files.PICTURE), picture)
             sync_directory(directory)  # before the sidecar says that they are there
             return self.write_sidecar(sidecar)
         except BaseException:
@@ -77,8 +77,7 @@ class ClipShelf:
         """
         path = self.path(sidecar.id, files.SIDECAR)
         content = sidecar.to_bytes()
-        files.write_whole(path, content)
-        sync_directory(path.parent)
+        write_whole(path, content)
         return row_of(sidecar, sidecar_bytes=len(content), sidecar_ns=path.stat().st_mtime_ns)
 
     def remove(self, clip_id: str) -> None:

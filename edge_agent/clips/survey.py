@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.clips import files
+from edge_agent.durable import is_temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def survey(root: Path, known: Mapping[str, int]) -> Survey:
 
 
 def _is_orphan(path: Path, present: Mapping[str, Path]) -> bool:
-    if path.name.startswith(files.TEMPORARY):
+    if is_temporary(path):
         return True
     return files.is_clip_id(path.stem) and f"{path.stem}{files.SIDECAR}" not in present
 

@@ -22,6 +22,7 @@ from edge_agent.clips.sidecar import OperatorLabel, Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.clips.value import is_protected, rank
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.durable import write_whole
 from tests.clips.samples import NS_PER_S, START_NS, ids, sidecar
 
 CLIP_BYTES = 10_000
@@ -230,7 +231,7 @@ def test_an_index_that_breaks_while_open_is_made_again(tmp_path: Path) -> None:
 
 def leftovers(root: Path, clip: Sidecar) -> None:
     day = root / "clips" / files.day_of(clip.id)
-    (day / f".tmp-{clip.id}.flac").write_bytes(b"half")
+    (day / f".{clip.id}.flac.new").write_bytes(b"half")
     (day / "01HF7YAT00AAAAAAAAAAAAAAAA.flac").write_bytes(b"no sidecar")
     (day / "01HF7YAT00AAAAAAAAAAAAAAAA.png").write_bytes(b"no sidecar")
     (day / "notes.txt").write_bytes(b"a person's")
@@ -253,9 +254,9 @@ def test_the_index_follows_the_sidecars(tmp_path: Path) -> None:
     changed, gone, broken, lost = [store.put(sidecar(next(make)), payload(n)) for n in range(4)]
     store.close()
     day = tmp_path / "clips/2023-11-14"
-    files.write_whole(day / f"{changed.id}.json", changed.model_copy(update={"pinned": True}).to_bytes())
+    write_whole(day / f"{changed.id}.json", changed.model_copy(update={"pinned": True}).to_bytes())
     (day / f"{gone.id}.flac").unlink()
-    files.write_whole(day / f"{broken.id}.json", b'{"schema_version": 1, "pinned": "perhaps"}')
+    write_whole(day / f"{broken.id}.json", b'{"schema_version": 1, "pinned": "perhaps"}')
     (day / f"{lost.id}.json").unlink()
     again = store_of(tmp_path)
     again.tidy()
@@ -292,10 +293,10 @@ FAULTS = [
 
 
 STEPS = [
-    ("edge_agent.clips.files.write_whole", 1),
-    ("edge_agent.clips.files.write_whole", 2),
+    ("edge_agent.clips.shelf.write_one_of_many", 1),
     ("edge_agent.clips.shelf.sync_directory", 1),
-    ("edge_agent.clips.shelf.sync_directory", 2),
+    ("edge_agent.clips.shelf.write_whole", 1),
+    ("edge_agent.durable.sync_directory", 1),
     ("edge_agent.clips.files.make_day", 1),
 ]
 

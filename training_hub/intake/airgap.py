@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from edge_agent.clips import files as whole_files
+from edge_agent.clips import files
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES
 from edge_agent.delivery.fields import rfc3339
-from edge_agent.durable import sync_directory
+from edge_agent.durable import sync_directory, write_one_of_many
 from edge_agent.sync.airgap.manifest import (
     EVENTS,
     MANIFEST,
@@ -140,8 +140,8 @@ def write_receipt(receipt: ExportReceipt, key: SigningKey, to: Path) -> None:
     """
     content = receipt.model_dump_json(indent=1).encode() + b"\n"
     try:
-        whole_files.write_whole(to / RECEIPT, content)
-        whole_files.write_whole(to / RECEIPT_SIGNATURE, key.sign(RECEIPT_CONTEXT, content))
+        write_one_of_many(to / RECEIPT, content)
+        write_one_of_many(to / RECEIPT_SIGNATURE, key.sign(RECEIPT_CONTEXT, content))
         sync_directory(to)
     except OSError as error:
         raise SyncError(
@@ -228,5 +228,5 @@ def _take_events(parts: HubParts, stick: Stick) -> list[str]:
                     taken = take_events(session, stick.gateway, known, refused, via="import")
                 taken.count(parts.metrics, "import")
                 dealt_with += [each.event.id for each in known]
-                dealt_with += [each.id for each in refused if whole_files.is_clip_id(each.id)]
+                dealt_with += [each.id for each in refused if files.is_clip_id(each.id)]
     return dealt_with

@@ -15,7 +15,7 @@ from edge_agent.clips.errors import ClipError
 from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.delivery.fields import rfc3339
-from edge_agent.durable import sync_directory
+from edge_agent.durable import sync_directory, temporary_of, write_one_of_many
 from edge_agent.sync.airgap.manifest import (
     EVENTS,
     MANIFEST,
@@ -159,8 +159,8 @@ class Exporter:
             files=tuple(sorted(entries, key=lambda entry: entry.path)),
         )
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
-        files.write_whole(part / MANIFEST, content)
-        files.write_whole(part / MANIFEST_SIGNATURE, self._key.sign(EXPORT_CONTEXT, content))
+        write_one_of_many(part / MANIFEST, content)
+        write_one_of_many(part / MANIFEST_SIGNATURE, self._key.sign(EXPORT_CONTEXT, content))
         sync_directory(part)
         final = to / f"{PREFIX}{manifest.export}"
         part.rename(final)
@@ -173,7 +173,7 @@ class Exporter:
         room = min(MAX_EVENTS_BYTES, self._room(part, limits))
         path = part / EVENTS
         digest, size, number, seq = hashlib.sha256(), 0, 0, 0
-        temporary = path.with_name(files.TEMPORARY + path.name)
+        temporary = temporary_of(path)
         with temporary.open("wb") as file:
             while events := self._journal.waiting(
                 noted_before_ns=self._now_ns(),
@@ -261,7 +261,7 @@ def _put(part: Path, path: str, content: bytes) -> ExportFile:
     target = part / path
     target.parent.mkdir(parents=True, exist_ok=True)
     if not (target.is_file() and not target.is_symlink() and target.read_bytes() == content):
-        files.write_whole(target, content)
+        write_one_of_many(target, content)
     return ExportFile(path=path, sha256=sha256, size_bytes=len(content))
 
 

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from edge_agent.clips import files
-from edge_agent.durable import sync_directory
+from edge_agent.durable import sync_directory, temporary_of
 from edge_agent.sync.errors import SyncError
 
 EXPORT_CONTEXT = b"edge-agent export 1\0"
@@ -81,7 +81,7 @@ def verify(public: str, context: bytes, content: bytes, signature: bytes) -> Non
 def _make(path: Path) -> None:
     """Whole or not at all: a half-written key would be a new identity that nobody knows."""
     content = base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()) + b"\n"
-    temporary = path.with_name(f"{files.TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = temporary_of(path.with_name(f"{os.getpid()}-{path.name}"))
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with open(descriptor, "wb") as file:

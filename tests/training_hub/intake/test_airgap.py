@@ -18,6 +18,7 @@ from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.sidecar import OperatorLabel
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.durable import write_one_of_many
 from edge_agent.sync.airgap.export import KEY_NAME, Exported, ExportLimits
 from edge_agent.sync.airgap.manifest import MANIFEST, MANIFEST_SIGNATURE, RECEIPT, ExportManifest
 from edge_agent.sync.airgap.receipts import Receipted, read_receipt, take_receipt
@@ -275,7 +276,7 @@ def test_an_interrupted_export_goes_on_and_is_no_export_before_its_end(
     gateway.publish(2)
     stick = tmp_path / "stick"
     written: list[str] = []
-    whole = files.write_whole
+    whole = write_one_of_many
 
     def until_the_third(path: Path, content: bytes) -> None:
         if len(written) == 5:
@@ -283,7 +284,7 @@ def test_an_interrupted_export_goes_on_and_is_no_export_before_its_end(
         written.append(path.name)
         whole(path, content)
 
-    monkeypatch.setattr(files, "write_whole", until_the_third)
+    monkeypatch.setattr("edge_agent.sync.airgap.export.write_one_of_many", until_the_third)
     with pytest.raises(SyncError, match="what is written is kept"):
         _write(gateway, stick)
     assert not list(stick.glob("edge-agent-export-*"))
@@ -293,7 +294,7 @@ def test_an_interrupted_export_goes_on_and_is_no_export_before_its_end(
         again.append(path.name)
         whole(path, content)
 
-    monkeypatch.setattr(files, "write_whole", count)
+    monkeypatch.setattr("edge_agent.sync.airgap.export.write_one_of_many", count)
     export = _export(gateway, stick)
     assert not set(written) & set(again), "what was written is not written again"
     _import(hub, export)
