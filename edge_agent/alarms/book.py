@@ -66,7 +66,11 @@ class AlarmBook:
         self._new_id = new_id
         self._alarms = {alarm.key: alarm for alarm in alarms}
         plant = self._alarms.get(PLANT)
-        self._plant = PlantWatch(rules.plant, plant.machines if plant is not None and plant.active else ())
+        self._plant = PlantWatch(
+            rules.plant,
+            plant.machines if plant is not None and plant.active else (),
+            on=(key.machine for key, alarm in self._alarms.items() if key.kind is Kind.ANOMALY and alarm.active),
+        )
 
     def alarm(self, key: AlarmKey) -> Alarm:
         """Where an alarm stands; one that never was is normal."""
@@ -100,7 +104,13 @@ class AlarmBook:
         before = self.alarm(key)
         changes = [self._condition(before, condition, now_ns)]
         if key.kind is Kind.ANOMALY:
-            members = self._plant.update(key.machine, active=condition is not None, suspect=suspect, now_ns=now_ns)
+            members = self._plant.update(
+                key.machine,
+                active=condition is not None,
+                suspect=suspect,
+                now_ns=now_ns,
+                counts=before.state not in _PUT_ASIDE,
+            )
             changes += self._follow_plant(members, now_ns)
         return _merged(changes)
 
@@ -145,6 +155,10 @@ class AlarmBook:
             raise AlarmError(f"{key} never was on: there is nothing to label")
         return self._keep(replace(alarm, label=label, operator=operator), None)
 
+    def refresh(self, key: AlarmKey, text: str) -> Change:
+        """Say anew what is wrong, in an episode that goes on; nobody is called for it."""
+        return self._keep(replace(self.alarm(key), text=text), None)
+
     def tick(self, now_ns: int) -> tuple[Change, ...]:
         """End what ends by itself: shelving."""
         over = [
@@ -155,14 +169,51 @@ class AlarmBook:
         action = Action(Event.UNSHELVE, reason="the time is over")
         return tuple(self.act(alarm.key, action, now_ns=now_ns) for alarm in over)
 
-    def forget(self, machines: Iterable[str]) -> tuple[Change, ...]:
-        """Machines that were configured away: what is on of theirs ends."""
+    def forget(self, machines: Iterable[str], *, now_ns: int) -> tuple[Change, ...]:
+        """Machines that were configured away: whatever state an alarm of theirs is in, it is over.
+
+        They stay in the book until `drop`, for the end of each must be told.
+        """
         gone = frozenset(machines)
-        keys = [key for key in self._alarms if key.machine in gone]
-        changes = [self._condition(self._alarms[key], None, self._alarms[key].changed_ns) for key in keys]
-        for key in keys:
-            del self._alarms[key]
-        return _merged(changes)
+        for machine in gone:
+            self._plant.forget(machine)
+        changes = []
+        for alarm in [alarm for key, alarm in self._alarms.items() if key.machine in gone]:
+            if alarm.state is not State.NORMAL or alarm.active:
+                over = replace(
+                    alarm,
+                    state=State.NORMAL,
+                    active=False,
+                    changed_ns=now_ns,
+                    cleared_ns=now_ns if alarm.active else alarm.cleared_ns,
+                    shelved_until_ns=None,
+                    operator=None,
+                    reason="the machine is no longer watched",
+                )
+                changes.append(self._keep(over, Event.CLEAR))
+        return tuple(changes)
+
+    def drop(self, key: AlarmKey) -> None:
+        """Forget an alarm altogether: its end was told."""
+        self._alarms.pop(key, None)
+
+    def clock_moved(self, by_ns: int, shelved: Iterable[AlarmKey]) -> tuple[Change, ...]:
+        """Wall time was set anew.
+
+        Args:
+            by_ns: By how much it moved.
+            shelved: Alarms that were shelved by the former time: they stay shelved for as long as was asked for.
+        """
+        self._plant.clock_moved(by_ns)
+        for key, alarm in self._alarms.items():
+            if alarm.quiet_since_ns is not None:
+                self._alarms[key] = replace(alarm, quiet_since_ns=alarm.quiet_since_ns + by_ns)
+        moved = (self.alarm(key) for key in shelved)
+        return tuple(
+            self._keep(replace(alarm, shelved_until_ns=alarm.shelved_until_ns + by_ns), None)
+            for alarm in moved
+            if alarm.shelved_until_ns is not None
+        )
 
     # From conditions to changes.
 
@@ -188,7 +239,7 @@ class AlarmBook:
 
     def _settled(self, alarm: Alarm, now_ns: int) -> bool:
         """Whether a condition that is off was off for long enough: the longer, the more often it came back."""
-        if alarm.quiet_since_ns is None:
+        if alarm.quiet_since_ns is None or now_ns < alarm.quiet_since_ns:
             alarm = replace(alarm, quiet_since_ns=now_ns)
             self._alarms[alarm.key] = alarm
         rules = self._rules
@@ -196,7 +247,8 @@ class AlarmBook:
         return now_ns - (alarm.quiet_since_ns or 0) >= needed_s * NS_PER_S
 
     def _raise(self, alarm: Alarm, condition: Condition, now_ns: int) -> Change:
-        rejoins = alarm.cleared_ns is not None and now_ns - alarm.cleared_ns <= self._rules.rejoin_s * NS_PER_S
+        # apart in either direction: an end that was stamped by a clock that ran years ahead rejoins nothing
+        rejoins = alarm.cleared_ns is not None and abs(now_ns - alarm.cleared_ns) <= self._rules.rejoin_s * NS_PER_S
         alarm = replace(
             alarm, active=True, cleared_ns=None, quiet_since_ns=None, text=condition.text, machines=condition.machines
         )
@@ -265,6 +317,9 @@ class AlarmBook:
             changes += [self._move(a, Event.SUPPRESS, now_ns) for a in of_members if a.state in told]
         return changes
 
+
+_PUT_ASIDE = (State.SHELVED, State.OUT_OF_SERVICE)
+"""A person put the alarm aside: it calls nobody, by way of the plant's event neither."""
 
 _WHY_NOT = {
     Event.ACKNOWLEDGE: "there is nothing to acknowledge",

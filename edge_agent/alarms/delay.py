@@ -35,6 +35,11 @@ class Delayed:
         """Whether the condition counts."""
         return self._on
 
+    def clock_moved(self, by_ns: int) -> None:
+        """Wall time was set anew: what is remembered of it moves along."""
+        if self._differs_since_ns is not None:
+            self._differs_since_ns += by_ns
+
     def update(self, present: bool, now_ns: int) -> bool:
         """Say whether the condition is there now; returns whether it counts."""
         if present is self._on:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind, Severity
 from edge_agent.alarms.errors import AlarmError
-from edge_agent.alarms.states import State
+from edge_agent.alarms.states import Event, State
 from edge_agent.durable import write_whole
 from edge_agent.record import Record
 
@@ -19,6 +19,7 @@ _KEPT_ASIDE = 3
 
 _Id = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$")]
 _Ulid = Annotated[str, StringConstraints(pattern=r"^([0-7][0-9A-HJKMNP-TV-Z]{25})?$")]
+_Clip = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 _TimeNs = Annotated[int, Field(ge=0, lt=1 << 63)]
 _Words = Annotated[str, StringConstraints(max_length=2048)]
 
@@ -33,12 +34,34 @@ class Heard(Record):
     anomalous_windows: Annotated[int, Field(ge=0)]
 
 
+class Untold(Record):
+    """What happened and was not handed over to be published yet.
+
+    Attributes:
+        event: The last that happened; None where only what is known of it grew.
+        announce: Whether a person must be told.
+    """
+
+    event: Event | None
+    announce: bool
+
+
+class Shown(Record):
+    """Ids of the clips that show it: the first, the machine's normal sound, the newest."""
+
+    clip: _Clip | None
+    before: _Clip | None
+    after: _Clip | None
+
+
 class StoredAlarm(Record):
     """One alarm as it is kept.
 
     Attributes:
         told: Whether its last change was handed over to be published.
         heard: The episode as the detection knows it.
+        untold: What else is to be told where it was not; absent in files of earlier versions.
+        shown: The clips that show it; absent in files of earlier versions.
 
     The others are those of `Alarm`.
     """
@@ -66,9 +89,13 @@ class StoredAlarm(Record):
     machines: Annotated[tuple[_Id, ...], Field(max_length=256)]
     told: bool
     heard: Heard | None
+    untold: Untold | None = None
+    shown: Shown | None = None
 
     @classmethod
-    def of(cls, alarm: Alarm, *, told: bool, heard: Heard | None) -> "StoredAlarm":
+    def of(
+        cls, alarm: Alarm, *, heard: Heard | None, untold: Untold | None = None, shown: Shown | None = None
+    ) -> "StoredAlarm":
         """Write an alarm down."""
         seen = alarm.acknowledged_severity
         return cls(
@@ -77,8 +104,10 @@ class StoredAlarm(Record):
             fault=alarm.key.fault,
             severity=alarm.severity.word,
             acknowledged_severity=None if seen is None else seen.word,
-            told=told,
+            told=untold is None,
             heard=heard,
+            untold=untold,
+            shown=shown,
             **{name: getattr(alarm, name) for name in _SAME},
         )
 
@@ -141,7 +170,7 @@ class AlarmStore:
         Raises:
             AlarmError: The disk refused; the old file is there still.
         """
-        content = _File(version=VERSION, alarms=tuple(alarms)).model_dump_json().encode()
+        content = _File(version=VERSION, alarms=tuple(alarms)).model_dump_json(exclude_defaults=True).encode()
         try:
             write_whole(self.path, content)
         except OSError as error:

@@ -138,6 +138,10 @@ class VirtualClock:
             raise ValueError(msg)
         self._monotonic_ns += ns
 
+    def set_wall(self, *, by_ns: int) -> None:
+        """Move the wall time alone, as a first answer of a time server does."""
+        self._wall_minus_monotonic_ns += by_ns
+
 
 class SampleClock:
     """Stamps sample positions of one source with wall time.

@@ -150,6 +150,8 @@ class Parts:
             send=sender.send,
             metrics=self.metrics,
             clock=self.clock,
+            held=lambda: sender.holds,
+            longest_shelving_s=settings.alarms.longest_shelving_s,
         )
         for machine_id, episode in self.alarms.episodes().items():
             self.roster.resume(machine_id, episode)

@@ -143,8 +143,10 @@ class Daemon:
         synced = parts.clock.is_synced()
         if synced and not self._was_synced:
             # the one step that is taken over: the first good time. Later ones move no stamp.
-            _log.info("wall clock is synchronised, stamps move by %.3f s", parts.clock.step_ns() / NS_PER_S)
+            step_ns = parts.clock.step_ns()
+            _log.info("wall clock is synchronised, stamps move by %.3f s", step_ns / NS_PER_S)
             parts.clock.reanchor()
+            parts.alarms.clock_moved(step_ns)
         self._was_synced = synced
         parts.notifier.status(f"{parts.crew}{self._takeover.notice}")
 

@@ -153,9 +153,48 @@ def test_a_restart_goes_on_with_every_alarm() -> None:
 def test_a_machine_that_is_configured_away_takes_its_alarms_with_it() -> None:
     desk = Book()
     desk.on(0)
-    (change,) = desk.book.forget(["fan_1", "other"])
-    assert (change.event, change.alarm.active) == (Event.CLEAR, False)
+    (change,) = desk.book.forget(["fan_1", "other"], now_ns=5)
+    assert (change.event, change.alarm.active, change.alarm.state) == (Event.CLEAR, False, State.NORMAL)
+    desk.book.drop(FAN)
     assert desk.book.alarms() == ()
+
+
+@pytest.mark.parametrize("how", ["came back", "returned", "latched", "shelved", "out of service"])
+def test_whatever_state_an_alarm_is_in_it_ends_with_its_machine(how: str) -> None:
+    desk = Book(AlarmRules(latch=how == "latched"))
+    desk.on(0)
+    if how == "came back":  # its end would have to settle
+        desk.off(10)
+        desk.on(20)
+    elif how in ("returned", "latched"):
+        desk.off(10)
+    elif how == "shelved":
+        desk.act(Event.SHELVE, 10, until_s=9_000)
+    else:
+        desk.act(Event.OUT_OF_SERVICE, 10)
+    (change,) = desk.book.forget(["fan_1"], now_ns=100 * S)
+    assert (change.alarm.state, change.alarm.active, change.alarm.shelved_until_ns) == (State.NORMAL, False, None)
+    assert change.alarm.changed_ns == 100 * S
+    assert desk.book.forget(["fan_1"], now_ns=200 * S) == ()
+
+
+def test_an_end_that_a_wrong_clock_stamped_in_the_future_rejoins_nothing() -> None:
+    before = Book()
+    before.on(10_000_000)
+    before.off(10_000_010)
+    after = Book(alarms=before.book.alarms(), first_id=50)
+    (raised,) = after.on(100)
+    assert (raised.begun, raised.annunciated, raised.alarm.id) == (True, True, "id50")
+
+
+def test_a_clock_that_went_back_keeps_no_alarm_on() -> None:
+    desk = Book()
+    for now_s in (0, 20):
+        desk.on(now_s)
+        desk.off(now_s + 10)  # the second time it must settle
+    assert desk.off(-50_000) == ()
+    (cleared,) = desk.off(-50_000 + 120)
+    assert cleared.event is Event.CLEAR
 
 
 def test_a_label_is_kept_with_its_episode() -> None:

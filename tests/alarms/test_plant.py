@@ -114,3 +114,68 @@ def test_turned_off() -> None:
     plant = Plant(AlarmRules(plant=PlantRules(machines=0)))
     changes = plant.play({name: "..sAAA" for name in MACHINES})
     assert announced(changes) == [key(name) for name in MACHINES]
+
+
+def test_alarms_that_went_on_over_a_restart_do_not_rise_at_once() -> None:
+    before = Plant()
+    for first, name in enumerate(MACHINES[:4]):
+        before.play({name: "..sAAA"}, first=100 * first)  # each for itself, a quarter of an hour apart
+    after = Plant(alarms=before.book.alarms(), first_id=50)
+    rows = {name: "AAA" if name in MACHINES[:4] else "..." for name in MACHINES}
+    assert after.play(rows, first=500) == []
+    assert after.states() == ["unacknowledged"] * 4 + ["normal"]
+
+
+def test_machines_that_are_heard_again_do_not_rise_at_once() -> None:
+    plant = Plant()
+    for first, name in enumerate(MACHINES[:4]):
+        rows = {other: "A" * 6 if other in MACHINES[:first] else "." * 6 for other in MACHINES} | {name: "..sAAA"}
+        plant.play(rows, first=100 * first)
+    assert plant.play({MACHINES[4]: "." * 60}, first=400) == []  # the others' interface is unplugged
+    assert plant.play({name: "AAA" for name in MACHINES[:4]}, first=460) == []
+    assert plant.state(PLANT) == "normal"
+
+
+@pytest.mark.parametrize("aside", [Event.SHELVE, Event.OUT_OF_SERVICE])
+def test_what_a_person_put_aside_counts_neither_way(aside: Event) -> None:
+    plant = Plant()
+    for name in MACHINES[:3]:
+        plant.act(aside, 0, key(name), until_s=100_000)
+    changes = plant.play({name: "..sAAA" if name in MACHINES[:3] else "......" for name in MACHINES})
+    assert announced(changes) == []  # the three that were put aside would be most
+    assert plant.state(PLANT) == "normal"
+    six = (*MACHINES, "fan_9")
+    changes = plant.play({name: "..sAAA" if name not in MACHINES[:3] else "......" for name in six}, first=60)
+    assert announced(changes) == [PLANT]  # all of those that count
+    assert plant.book.alarm(PLANT).machines == ("fan_9", "pump_2", "valve_1")
+
+
+def test_back_in_service_it_does_not_rise_anew() -> None:
+    plant = Plant()
+    for name in MACHINES[:4]:
+        plant.act(Event.OUT_OF_SERVICE, 0, key(name))
+        plant.play({name: "..sAAA"}, first=0)
+    plant.play({name: "A" if name in MACHINES[:4] else "." for name in MACHINES}, first=10)
+    for name in MACHINES[:4]:
+        plant.act(Event.IN_SERVICE, 200, key(name))
+    plant.play({name: "AAA" if name in MACHINES[:4] else "..." for name in MACHINES}, first=21)
+    assert plant.state(PLANT) == "normal"
+
+
+def test_a_member_that_is_configured_away_is_named_no_more() -> None:
+    plant = Plant()
+    plant.play({name: "..sAAA" for name in MACHINES})
+    plant.book.forget(["fan_1"], now_ns=60 * S)
+    left = MACHINES[1:]
+    plant.play({name: "A" for name in left}, first=6)
+    assert plant.book.alarm(PLANT).machines == tuple(sorted(left))
+
+
+def test_a_clock_that_is_set_ends_no_event_and_begins_none() -> None:
+    plant = Plant()
+    plant.play({name: "..sAAA" for name in MACHINES[:4]} | {MACHINES[4]: "......"})
+    year = 31_536_000
+    plant.book.clock_moved(year * S, ())
+    rows = {MACHINES[4]: "."} | {name: "A" for name in MACHINES[:4]}
+    assert plant.play(rows, first=6 + year // 10) == []
+    assert plant.book.alarm(PLANT).active

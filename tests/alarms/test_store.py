@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Kind, Severity
 from edge_agent.alarms.errors import AlarmError
-from edge_agent.alarms.states import State
-from edge_agent.alarms.store import MAX_BYTES, AlarmStore, Heard, StoredAlarm
+from edge_agent.alarms.states import Event, State
+from edge_agent.alarms.store import MAX_BYTES, AlarmStore, Heard, Shown, StoredAlarm, Untold
 
 ULID = "01HF7YAT000000000000000000"
 ALARMS = (
@@ -31,7 +31,9 @@ HEARD = Heard(number=3, first_anomalous_ns=1, peak_score=9.5, peak_ns=2, anomalo
 
 
 def stored(told: bool = True) -> tuple[StoredAlarm, ...]:
-    return tuple(StoredAlarm.of(alarm, told=told, heard=HEARD) for alarm in ALARMS)
+    untold = None if told else Untold(event=Event.RAISE, announce=True)
+    shown = Shown(clip="c1", before=None, after="c2")
+    return tuple(StoredAlarm.of(alarm, heard=HEARD, untold=untold, shown=shown) for alarm in ALARMS)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ class Conditions:
         """Whether the source of a machine is down, and why; None while it is not."""
         return self._delayed(machine, SOURCE_DOWN, problem, Severity.MEDIUM, now_ns)
 
+    def clock_moved(self, by_ns: int) -> None:
+        """Wall time was set anew."""
+        for delayed in self._faults.values():
+            delayed.clock_moved(by_ns)
+
     def _of_input(self, heard: Heard) -> Iterator[tuple[str, str | None, Severity]]:
         found = {finding.code: finding for finding in heard.verdict.health} if heard.verdict is not None else {}
         for code in HealthCode:

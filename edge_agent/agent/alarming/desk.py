@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.agent.alarming.conditions import FAULTS, ConditionRules, Conditions, Observation
-from edge_agent.agent.alarming.evidence import evidence_of, of_episode, to_episode
+from edge_agent.agent.alarming.evidence import evidence_of, of_episode, shown_evidence, shown_of, to_episode
+from edge_agent.agent.alarming.former import and_then, believed, same_change, untold_of
 from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Kind
 from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
@@ -15,7 +16,7 @@ from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.history import HistoryEntry, history
 from edge_agent.alarms.states import Event
 from edge_agent.alarms.store import AlarmStore, StoredAlarm
-from edge_agent.capture.clock import Clock
+from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.alarming import Evidence, alarm_data
 from edge_agent.delivery.result import AlarmRef, AlarmState, Trend
 from edge_agent.delivery.states import AlarmData
@@ -44,6 +45,8 @@ class AlarmDesk:
         send: Where changes are told.
         metrics: What is counted.
         clock: For what has no window.
+        held: Whether anything handed over to be published is not on the disk yet; it is tried again without our doing.
+        longest_shelving_s: Nothing stays shelved for longer, whatever the clock said when it was shelved.
     """
 
     def __init__(
@@ -58,7 +61,10 @@ class AlarmDesk:
         send: Send,
         metrics: Metrics,
         clock: Clock,
+        held: Callable[[], bool] = lambda: False,
+        longest_shelving_s: int = 604_800,
     ) -> None:
+        self._held = held
         self._gateway = gateway
         self._machines = frozenset(machines)
         self._send = send
@@ -69,12 +75,15 @@ class AlarmDesk:
         self._history = history(directory)
         self._store_fails = False
         self._unsaved = False
-        self._evidence: dict[AlarmKey, Evidence] = {}
         self._down: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._shelved_here: set[AlarmKey] = set()
+        self._refreshed_ns: dict[AlarmKey, int] = {}
         stored = self._load()
-        self._untold = {each.alarm().key for each in stored if not each.told}
+        alarms = {each: believed(each.alarm(), clock.wall_ns(), longest_shelving_s) for each in stored}
+        self._untold = {alarms[each].key: untold_of(each) for each in stored if not each.told}
         self._episodes = {each.machine: each.heard for each in stored if each.heard is not None and each.active}
-        self._book = AlarmBook(rules, new_id, (each.alarm() for each in stored))
+        self._evidence = {alarms[each].key: shown_evidence(each) for each in stored if each.shown is not None}
+        self._book = AlarmBook(rules, new_id, alarms.values())
         self._conditions = Conditions(conditions, lambda key: self._book.alarm(key).active)
         for machine in self._machines:
             self._metrics.faults_known(machine, FAULTS)
@@ -91,10 +100,14 @@ class AlarmDesk:
     def resume(self) -> None:
         """Tell what a former life kept and did not tell, and drop what is about machines that are gone."""
         with self._lock:
+            now_ns = self._clock.wall_ns()
             for key in sorted(self._untold):
-                self._tell(Change(self._book.alarm(key), None), self._clock.wall_ns())
+                untold = self._untold[key]
+                change = Change(self._book.alarm(key), untold.event, annunciated=untold.announce)
+                self._note_once(change, now_ns)
+                self._tell(change, now_ns)
             known = {alarm.key.machine for alarm in self._book.alarms()} - {""}
-            self._commit(self._book.forget(known - self._machines), self._clock.wall_ns())
+            self._forget(known - self._machines)
 
     def watches(self, machines: Iterable[str], sources: Iterable[str]) -> None:
         """The machines and sources that there are from now on; the alarms of others end."""
@@ -104,7 +117,14 @@ class AlarmDesk:
             self._machines = frozenset(machines)
             for machine in self._machines:
                 self._metrics.faults_known(machine, FAULTS)
-            self._commit(self._book.forget(gone), self._clock.wall_ns())
+            self._forget(gone)
+
+    def clock_moved(self, by_ns: int) -> None:
+        """Wall time was set anew: what lasts for some time lasts as long as before."""
+        with self._lock:
+            self._conditions.clock_moved(by_ns)
+            self._commit(self._book.clock_moved(by_ns, self._shelved_here), self._clock.wall_ns())
+            self._shelved_here.clear()
 
     def window(self, event: WindowEvent, heard: Heard, trend: Trend | None = None) -> AlarmRef | None:
         """Take a window; returns the machine's alarm after it, where there is one."""
@@ -114,9 +134,13 @@ class AlarmDesk:
                 self._episodes[heard.machine_id] = of_episode(heard.alarm.episode)
             for seen in self._conditions.of_window(heard, event.start_ns, trend):
                 changes = self._observe(seen, event.start_ns)
-                missing = self._book.alarm(seen.key).active and seen.key not in self._evidence
-                if changes or missing:
-                    begun = any(change.begun for change in changes if change.alarm.key == seen.key)
+                stale = not changes and self._is_stale(seen, heard, event.start_ns)
+                if stale and seen.condition is not None and seen.key in self._refreshed_ns:
+                    changes = (self._book.refresh(seen.key, seen.condition.text),)
+                own = [change for change in changes if change.alarm.key == seen.key]
+                if own or stale:
+                    self._refreshed_ns[seen.key] = event.start_ns
+                    begun = any(change.begun for change in own)
                     former = Evidence() if begun else self._evidence.get(seen.key, Evidence())
                     self._evidence[seen.key] = evidence_of(seen.key, former, heard, trend)
                 self._commit(changes, event.end_ns)
@@ -144,9 +168,9 @@ class AlarmDesk:
             for machine in sorted(self._machines):
                 seen = self._conditions.of_source(machine, problems.get(machine), now_ns)
                 self._commit(self._observe(seen, now_ns), now_ns)
-            if self._untold:
-                for key in sorted(self._untold):
-                    self._tell(Change(self._book.alarm(key), None), now_ns)
+            if self._untold and not self._held():
+                for key in tuple(self._untold):
+                    self._told(key)
             if self._unsaved:
                 self._save()
 
@@ -159,6 +183,8 @@ class AlarmDesk:
         now_ns = self._clock.wall_ns()
         with self._lock:
             change = self._book.act(key, action, now_ns=now_ns)
+            if action.event is Event.SHELVE:
+                self._shelved_here.add(key)
             self._commit((change,), now_ns)
         return change.alarm
 
@@ -181,7 +207,8 @@ class AlarmDesk:
             alarm = self._book.alarm(key)
             if alarm.id == alarm_id:
                 evidence = self._evidence.get(key, Evidence())
-                self._evidence[key] = replace(evidence, clip=clip, before=before, after=after)
+                # after a restart the first clip that is new is not the episode's first
+                self._evidence[key] = replace(evidence, clip=evidence.clip or clip, before=before, after=after)
                 self._commit((Change(alarm, None),), self._clock.wall_ns())
 
     def alarm(self, key: AlarmKey) -> Alarm:
@@ -230,12 +257,37 @@ class AlarmDesk:
     def _commit(self, changes: tuple[Change, ...], now_ns: int) -> None:
         if not changes:
             return
-        self._untold |= {change.alarm.key for change in changes}
+        for change in changes:
+            self._untold[change.alarm.key] = and_then(self._untold.get(change.alarm.key), change)
         self._save()
         for change in changes:
             self._note(change, now_ns)
             self._tell(change, now_ns)
             self._show(change.alarm)
+
+    def _forget(self, machines: Iterable[str]) -> None:
+        """The alarms of machines that are gone end, are told so, and are known no more."""
+        now_ns = self._clock.wall_ns()
+        self._commit(self._book.forget(machines, now_ns=now_ns), now_ns)
+        self._drop_gone()
+
+    def _drop_gone(self) -> None:
+        for alarm in self._book.alarms():
+            key = alarm.key
+            if key.machine and key.machine not in self._machines and key not in self._untold:
+                self._book.drop(key)
+                self._evidence.pop(key, None)
+                self._refreshed_ns.pop(key, None)
+                self._unsaved = True
+
+    def _is_stale(self, seen: Observation, heard: Heard, now_ns: int) -> bool:
+        """Whether what is known of an alarm is from long ago, or from a former life, and this window tells more."""
+        if seen.condition is None or not self._book.alarm(seen.key).active or heard.verdict is None:
+            return False
+        if seen.key.kind is Kind.ANOMALY and not heard.verdict.is_anomalous:
+            return False  # it would say that the machine sounds normal
+        refreshed_ns = self._refreshed_ns.get(seen.key)
+        return refreshed_ns is None or abs(now_ns - refreshed_ns) >= _REFRESH_NS
 
     def _note(self, change: Change, now_ns: int) -> None:
         alarm = change.alarm
@@ -261,14 +313,26 @@ class AlarmDesk:
             clock_synced=self._clock.is_synced(),
         )
         if self._send(data, now_ns):
-            self._untold.discard(key)
-            self._unsaved = True
+            self._told(key)
+
+    def _told(self, key: AlarmKey) -> None:
+        self._untold.pop(key, None)
+        self._unsaved = True
+        if key.machine and key.machine not in self._machines:
+            self._drop_gone()
+
+    def _note_once(self, change: Change, now_ns: int) -> None:
+        """Note what a former life may have noted before it ended."""
+        entry = HistoryEntry.of(change, now_ns)
+        if not any(same_change(entry, former) for former in self._history.newest()):
+            self._note(change, now_ns)
 
     def _save(self) -> None:
         records = []
         for alarm in self._book.alarms():
             heard = self._episodes.get(alarm.key.machine) if alarm.key.kind is Kind.ANOMALY else None
-            records.append(StoredAlarm.of(alarm, told=alarm.key not in self._untold, heard=heard))
+            shown = shown_of(self._evidence.get(alarm.key))
+            records.append(StoredAlarm.of(alarm, heard=heard, untold=self._untold.get(alarm.key), shown=shown))
         try:
             self._store.save(records)
         except AlarmError as error:
@@ -296,5 +360,8 @@ class AlarmDesk:
         for machine in {key.machine, *alarm.machines} & self._machines:
             self._metrics.learning_frozen(machine, frozen=self._book.learning_frozen(machine))
 
+
+_REFRESH_NS = 3600 * NS_PER_S
+"""How old the sentence, the trend and the bands of an alarm may become while it lasts."""
 
 _OF_THEMSELVES = (Event.RAISE, Event.STEP_UP, Event.CLEAR, Event.SUPPRESS, Event.RELEASE)

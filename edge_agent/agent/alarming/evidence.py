@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind
 from edge_agent.alarms.store import Heard as StoredEpisode
+from edge_agent.alarms.store import Shown, StoredAlarm
 from edge_agent.delivery.alarming import Evidence
 from edge_agent.delivery.reporting import anomaly_of, fault_type_of, input_findings
 from edge_agent.delivery.result import Trend
@@ -46,3 +47,16 @@ def to_episode(stored: StoredEpisode, alarm: Alarm) -> Episode:
         peak_ns=stored.peak_ns,
         anomalous_windows=stored.anomalous_windows,
     )
+
+
+def shown_of(evidence: Evidence | None) -> Shown | None:
+    """The clips that show an alarm, as they are kept; None where there are none."""
+    if evidence is None or not (evidence.clip or evidence.before or evidence.after):
+        return None
+    return Shown(clip=evidence.clip, before=evidence.before, after=evidence.after)
+
+
+def shown_evidence(stored: StoredAlarm) -> Evidence:
+    """What is known of an alarm after a restart: its clips. The next odd window explains the rest."""
+    shown = stored.shown
+    return Evidence() if shown is None else Evidence(clip=shown.clip, before=shown.before, after=shown.after)

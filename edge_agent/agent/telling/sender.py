@@ -36,6 +36,11 @@ class Sender:
         if waiting:
             self._metrics.stage_took("store", time.perf_counter() - started_s)
 
+    @property
+    def holds(self) -> bool:
+        """Whether something that was sent is not on the disk yet."""
+        return self._intake is not None and self._intake.held > 0
+
     def send(self, data: Data, occurred_ns: int) -> bool:
         """Hand an event over; False where it is not on the disk yet. Without a broker there is nothing to do."""
         if self._intake is None:

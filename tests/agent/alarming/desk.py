@@ -49,7 +49,8 @@ class Desk:
         ulids = UlidFactory(now_ms=lambda: self.clock.wall_ns() // 1_000_000, randomness=self.randomness)
         self.metrics = metrics = Metrics(self.registry)
         messages = MessageFactory(Topics("root", "plant", "gw"), ulids)
-        sender = Sender(messages, Intake(self.outbox, lambda: None) if self.publishes else None, metrics)
+        self.intake = Intake(self.outbox, lambda: None)
+        sender = Sender(messages, self.intake if self.publishes else None, metrics)
         self.desk = AlarmDesk(
             self.state_dir,
             rules=AlarmRules(),
@@ -60,6 +61,7 @@ class Desk:
             send=sender.send,
             metrics=metrics,
             clock=self.clock,
+            held=lambda: sender.holds,
         )
         self.reporter = Reporter(
             sender=sender,

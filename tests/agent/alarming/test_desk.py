@@ -119,8 +119,73 @@ def test_what_was_kept_and_not_told_is_told_by_the_next_life() -> None:
     second = again(first)
     (told,) = second.sent(Priority.ALARM)
     assert (told["state"], told["raised_at"]) == ("unacknowledged", "2023-11-14T22:13:40.000000Z")
+    assert (told["change"], told["announce"]) == ("raise", True)  # nobody was called for it yet
     second.desk.close()
     assert again(second).sent(Priority.ALARM) == []
+
+
+def test_killed_between_the_disk_and_the_outbox_a_person_is_called_and_the_history_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = Desk()
+    with monkeypatch.context() as patch:
+        patch.setattr(first.desk, "_note", lambda *_: None)  # killed before it
+        first.outbox.close()
+        first.play([9.0] * 4)
+    second = again(first)
+    assert [(data["change"], data["announce"]) for data in second.sent(Priority.ALARM)] == [("raise", True)]
+    third = again(second)  # killed before the alarm was noted as told
+    assert [data["change"] for data in third.sent(Priority.ALARM)] == ["raise"]
+    assert [entry.event for entry in history(first.state_dir).read()] == [Event.RAISE]
+
+
+def test_a_person_who_acted_is_not_called_for_what_was_not_told() -> None:
+    first = Desk()
+    first.outbox.close()
+    first.play([9.0] * 4)
+    first.desk.act(FAN, Action(Event.ACKNOWLEDGE, "anna"))
+    (told,) = again(first).sent(Priority.ALARM)
+    assert (told["state"], told["change"], told["announce"]) == ("acknowledged", "acknowledge", False)
+
+
+def test_what_is_held_is_not_handed_over_again_and_again() -> None:
+    desk = Desk()
+    desk.outbox.close()
+    desk.play([9.0] * 4)
+    held = desk.intake.held
+    for _ in range(20):
+        desk.desk.tick()
+    assert desk.intake.held == held
+
+
+def test_the_clips_of_an_alarm_survive_a_restart() -> None:
+    first = Desk()
+    first.play([9.0] * 4)
+    first.desk.clips_kept("fan_1", first.desk.alarm(FAN).id, clip="c1", before="n1", after="c1")
+    first.desk.close()
+    second = again(first)
+    second.play([9.0], first=100)
+    second.desk.act(FAN, Action(Event.ACKNOWLEDGE, "anna"))
+    told = second.sent(Priority.ALARM)[-1]
+    assert (told["clip"], told["spectrogram_before"], told["spectrogram_after"]) == ("c1", "n1", "c1")
+    assert told["anomaly"]["score"] == 9.0
+    second.desk.clips_kept("fan_1", told["alarm"], clip="c2", before="n2", after="c2")
+    told = second.sent(Priority.ALARM)[-1]
+    assert (told["clip"], told["spectrogram_after"]) == ("c1", "c2")  # the first one stays the first
+
+
+def test_an_alarm_that_lasts_is_said_anew_each_hour() -> None:
+    desk = Desk()
+    desk.play([5.0] * 4)
+    desk.play([5.5] * (2 * 360), first=4)
+    desk.play([0.5] * 3, first=724)  # a quiet moment is no reason to say that it sounds normal
+    told = desk.sent(Priority.ALARM)
+    assert [(data["change"], data["announce"]) for data in told] == [
+        ("raise", True), ("update", False), ("update", False),
+    ]  # fmt: skip
+    assert "for 60 minutes" in told[1]["text"]
+    assert told[1]["anomaly"]["score"] == 5.5
+    assert told[0]["raised_at"] == told[2]["raised_at"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": 9}', b"\xff" * 100])
@@ -234,6 +299,48 @@ def test_shelving_ends_by_itself() -> None:
     desk.desk.tick()
     last = desk.sent(Priority.ALARM)[-1]
     assert (last["change"], last["state"], last["announce"]) == ("unshelve", "unacknowledged", True)
+
+
+def test_a_clock_that_is_set_shortens_no_shelving() -> None:
+    desk = Desk()
+    desk.play([9.0] * 4)
+    until_ns = desk.clock.wall_ns() + 600 * NS_PER_S
+    desk.desk.act(FAN, Action(Event.SHELVE, "anna", "bearing is ordered", until_ns))
+    year_ns = 365 * 86_400 * NS_PER_S
+    desk.clock.set_wall(by_ns=year_ns)
+    desk.desk.clock_moved(year_ns)
+    desk.desk.tick()
+    assert desk.desk.alarm(FAN).shelved_until_ns == until_ns + year_ns
+    assert desk.sent(Priority.ALARM)[-1]["state"] == "shelved"
+    desk.clock.advance(601 * NS_PER_S)
+    desk.desk.tick()
+    assert desk.sent(Priority.ALARM)[-1]["change"] == "unshelve"
+
+
+def test_shelved_by_a_clock_that_was_years_ahead_it_comes_back_all_the_same() -> None:
+    first = Desk()
+    first.play([9.0] * 4)
+    first.desk.act(FAN, Action(Event.SHELVE, "anna", "known", first.clock.wall_ns() + 10**18))
+    first.desk.close()
+    second = again(first)
+    until_ns = second.desk.alarm(FAN).shelved_until_ns
+    assert until_ns is not None
+    assert until_ns - second.clock.wall_ns() == 604_800 * NS_PER_S
+
+
+def test_the_end_of_a_machine_is_told_by_the_next_life_if_it_was_not() -> None:
+    first = Desk(machines=("fan_1", "fan_2"))
+    first.play([9.0] * 4)
+    first.outbox.close()
+    first.desk.watches(["fan_2"], ["mic"])
+    second = Desk(state_dir=first.state_dir, machines=("fan_2",), clock=first.clock)
+    second.desk.resume()
+    (told,) = second.sent(Priority.ALARM, "/machine/fan_1/alarm")
+    assert (told["state"], told["change"], told["announce"]) == ("normal", "clear", False)
+    assert "no longer watched" in told["reason"]
+    second.desk.tick()
+    second.desk.close()
+    assert json.loads((first.state_dir / "alarms.json").read_text())["alarms"] == []
 
 
 def test_machines_that_are_gone_take_their_alarms_along() -> None:
