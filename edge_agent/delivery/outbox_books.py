@@ -8,6 +8,8 @@ from edge_agent.delivery.errors import Failure
 from edge_agent.delivery.message import Priority
 from edge_agent.delivery.outbox import Dropped, OutboxStats
 
+_LANES = frozenset(Priority)
+
 
 class OutboxBooks:
     """Counts of one process; whoever holds the outbox's lock writes and reads them.
@@ -44,11 +46,12 @@ class OutboxBooks:
             self.payload_bytes += payload_bytes
             self.accepted += new
 
-    def left(self, gone: Iterable[tuple[Priority, int]], reason: Dropped | None = None) -> None:
+    def left(self, gone: Iterable[tuple[int, int]], reason: Dropped | None = None) -> None:
         """Rows were deleted, with the bytes of each; with a reason where they were given up."""
         for priority, payload_bytes in gone:
-            self.rows[priority] -= 1
-            self.payload_bytes -= payload_bytes
+            if priority in _LANES:  # else it is damaged, and was never counted
+                self.rows[Priority(priority)] -= 1
+                self.payload_bytes -= payload_bytes
             if reason is not None:
                 self.dropped[reason] += 1
 

@@ -1,4 +1,4 @@
-"""The outbox's SQLite file: opening, schema, what its errors mean, and setting a damaged one aside."""
+"""The outbox's SQLite file: opening, schema, limits, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.errors import Failure
+from edge_agent.delivery.outbox_damage import damaged
 
 SCHEMA_VERSION = 1
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
 _WAL_PAGES = 256
 EMERGENCY_WAL_PAGES = 32
 """Pages of journal on a full disk before they are written back; far less than the reserve."""
@@ -59,15 +59,17 @@ def open_file(path: Path, *, max_bytes: int, busy_timeout_s: float = 2.0) -> sql
         set_limits(db, max_bytes)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+                raise damaged("it holds tables that are none of an outbox")
             db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
-            raise _damaged(f"schema version {version}, this agent knows {SCHEMA_VERSION}")
+            raise damaged(f"schema version {version}, this agent knows {SCHEMA_VERSION}")
         else:
             db.execute("BEGIN IMMEDIATE")
             db.execute("COMMIT")
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                raise _damaged(str(verdict))
+                raise damaged(str(verdict))
     except BaseException:
         with contextlib.suppress(sqlite3.Error):  # the first error is the one that tells
             db.close()
@@ -81,23 +83,6 @@ def set_limits(db: sqlite3.Connection, max_bytes: int) -> None:
     db.execute(f"PRAGMA max_page_count={max_bytes // page_bytes}")
     db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
     db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * page_bytes}")
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file and its journal to `.corrupt`, over an older one, so that a new one can begin.
-
-    Raises:
-        DeliveryError: The directory cannot be written.
-    """
-    target = path.with_name(path.name + ".corrupt")
-    try:
-        for suffix in _SUFFIXES:
-            part = Path(f"{path}{suffix}")
-            if part.exists():
-                part.replace(f"{target}{suffix}")
-    except OSError as error:
-        raise DeliveryError(Failure.IO, f"cannot set the damaged outbox {path} aside: {error}") from error
-    return target
 
 
 def make_reserve(path: Path, size_bytes: int) -> bool:
@@ -121,9 +106,3 @@ def release_reserve(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _damaged(what: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(what)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error

@@ -12,6 +12,7 @@ from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.outbox import Dropped, OutboxLimits
 from edge_agent.delivery.outbox_books import OutboxBooks
+from edge_agent.delivery.outbox_damage import RESERVE_SUFFIX
 from edge_agent.delivery.outbox_file import (
     EMERGENCY_WAL_PAGES,
     failure_of,
@@ -42,7 +43,7 @@ class OutboxRoom:
 
     def __init__(self, path: Path, limits: OutboxLimits, books: OutboxBooks) -> None:
         self._path = path
-        self._reserve_path = path.with_name(path.name + ".reserve")
+        self._reserve_path = path.with_name(path.name + RESERVE_SUFFIX)
         self._limits = limits
         self._books = books
         self._disk_full = False

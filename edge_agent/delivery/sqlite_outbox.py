@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,13 +16,15 @@ from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.outbox import Dropped, OutboxLimits, OutboxStats, Row
 from edge_agent.delivery.outbox_books import OutboxBooks
-from edge_agent.delivery.outbox_file import failure_of, open_file, set_aside
+from edge_agent.delivery.outbox_damage import damaged, look_at, set_aside
+from edge_agent.delivery.outbox_file import failure_of, open_file
 from edge_agent.delivery.outbox_room import OutboxRoom
 from edge_agent.delivery.outbox_rows import lazily, transaction
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _UNKNOWN_SEQ = 1 << 40
+_LAST_SEQ = (1 << 63) - 1
 
 
 class SqliteOutbox:
@@ -106,21 +109,28 @@ class SqliteOutbox:
         Raises:
             DeliveryError: The disk failed.
         """
-        through = 2**62 if through_seq is None else through_seq
-        with self._lock:
-            found = self._attempt("read", lambda db: outbox_rows.find(db, priority, after_seq, through, limit))
+        through = _LAST_SEQ if through_seq is None else through_seq
         rows: list[Row] = []
-        for stored in found:
-            try:
-                rows.append(outbox_rows.decoded(stored))
-            except DeliveryError as error:
-                self._give_up(stored[0], stored[1], error)
+        while (wanted := limit - len(rows)) > 0:
+            reading = partial(
+                outbox_rows.find, priority=priority, after_seq=after_seq, through_seq=through, limit=wanted
+            )
+            with self._lock:
+                found = self._attempt("read", reading)
+            for stored in found:
+                after_seq = stored[0]
+                try:
+                    rows.append(outbox_rows.decoded(stored))
+                except DeliveryError as error:
+                    self._give_up(stored[0], error)
+            if len(found) < wanted:
+                break
         return tuple(rows)
 
-    def _give_up(self, seq: int, event_id: str, error: DeliveryError) -> None:
+    def _give_up(self, seq: int, error: DeliveryError) -> None:
         """A row that cannot be read would be met again for ever."""
-        _log.error("event %s is given up: %s", event_id, error)
-        with self._lock:
+        _log.error("an event is given up: %s", error)
+        with self._lock, contextlib.suppress(DeliveryError):  # counted, and met again; it holds up none of the others
             self._drop("drop a damaged event", f"seq = {seq:d}", Dropped.CORRUPT)
 
     def delete(self, seqs: Iterable[int]) -> None:
@@ -213,13 +223,32 @@ class SqliteOutbox:
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is None:
-            db = open_file(self._path, max_bytes=self._limits.max_bytes)
-            census = outbox_rows.census(db)
-            self._books.waits((priority, rows, payload_bytes) for priority, rows, payload_bytes, _ in census)
-            self._last_seq = max([self._last_seq, *(last_seq for *_, last_seq in census)])
-            self._db = db
-            self._room.opened()
+            if moved := look_at(self._path):
+                self._books.set_aside(0)
+                _log.error("the journal of outbox %s is damaged: set aside as %s", self._path, moved)
+            try:
+                self._db = self._opened()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                    raise
+                raise damaged(str(error)) from error  # no such table, no such column, unsupported file format
         return self._db
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file, and enter what it holds."""
+        db = open_file(self._path, max_bytes=self._limits.max_bytes)
+        try:
+            outbox_rows.check(db)
+            census = outbox_rows.census(db)
+        except BaseException:
+            db.close()  # or its lock keeps the next attempt out
+            raise
+        self._books.waits((priority, rows, payload_bytes) for priority, rows, payload_bytes, _ in census)
+        self._last_seq = max([self._last_seq, *(last_seq for *_, last_seq in census)])
+        self._room.opened()
+        with contextlib.suppress(sqlite3.Error):  # they take room, and nothing else
+            self._room.drop(db, outbox_rows.in_no_lane(), Dropped.CORRUPT)
+        return db
 
     def _begin_anew(self, error: sqlite3.Error) -> None:
         known_rows = sum(self._books.rows.values()) if self._db is not None else 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.delivery.outbox_file import set_aside
+from edge_agent.delivery.outbox_damage import set_aside
 from edge_agent.sync.errors import SyncError
 
 _log = logging.getLogger(__name__)
