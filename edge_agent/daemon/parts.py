@@ -159,6 +159,7 @@ class Parts:
             settings,
             state_dir=state_dir,
             topics=topics,
+            messages=messages,
             alarms=self.alarms,
             reload=reload,
             describe=lambda: home_assistant_letters(self.settings, topics),

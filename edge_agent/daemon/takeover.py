@@ -117,6 +117,7 @@ class Takeover:
         if mqtt is not None and uplink is not None:
             uplink.follow(settings)
             while_working(self._round, lambda: uplink.reconnect(mqtt))
+            uplink.announce()
 
     def take_models(self, bundle: Bundle, profiles: Path, switch: Callable[[], None]) -> None:
         """Listen with another bundle and its profiles: everything that can be refused comes before the switch.

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.mqtt_settings import MqttSettings
@@ -127,7 +128,10 @@ class Connection:
         Raises:
             DeliveryError: The connection is gone.
         """
-        code, mid = self._client.subscribe(topic_filter, qos=1)
+        if self._mqtt5:  # what this gateway publishes itself it knows; 3.1.1 sends it all the same
+            code, mid = self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1, noLocal=True))
+        else:
+            code, mid = self._client.subscribe(topic_filter, qos=1)
         if code != paho.MQTT_ERR_SUCCESS or mid is None:
             raise DeliveryError(Failure.CONNECT, f"cannot subscribe to {topic_filter}: {paho.error_string(code)}")
         self._filters[mid] = topic_filter

@@ -5,6 +5,7 @@ https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload (2024.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -14,6 +15,9 @@ from pydantic import Field
 from edge_agent.delivery.fields import WireModel
 from edge_agent.delivery.signals import Letter
 from edge_agent.delivery.topics import Topics
+
+TOPIC_PATTERN = r"^([A-Za-z0-9_-]+/)+device/edge_agent_[A-Za-z0-9_-]+/config$"
+"""Every topic of these letters; none of anybody else's."""
 
 _DATA = "value_json.data"
 _STATES = ["normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown"]
@@ -80,14 +84,14 @@ def discovery(
         version: Of the software.
         prefix: Home Assistant's discovery prefix.
     """
-    base = _object_id("edge_agent", topics.site, topics.gateway)
+    base = _object_id(topics)
     origin = Origin(name="edge-agent", sw_version=version)
     gateway = DeviceDiscovery(
         device=_gateway(base, topics, version), origin=origin, components=_of_gateway(base, topics)
     )
     letters = [_letter(prefix, base, gateway)]
     for machine, sources in machines.items():
-        name = _object_id(base, machine)
+        name = _object_id(topics, machine)
         device = Device(
             identifiers=(name,), name=machine, manufacturer="edge-agent", model="machine", sw_version=version,
             via_device=base,
@@ -101,13 +105,27 @@ def _letter(prefix: str, object_id: str, payload: DeviceDiscovery) -> Letter:
     return Letter(f"{prefix}/device/{object_id}/config", payload.model_dump_json(exclude_none=True).encode())
 
 
-def _object_id(*parts: str) -> str:
-    """Ids of ours with the characters that Home Assistant allows.
+def _object_id(topics: Topics, *machine: str) -> str:
+    """The id of a gateway or of one of its machines, with the characters that Home Assistant allows.
 
-    >>> _object_id("edge_agent", "hall.1")
-    'edge_agent_hall--1'
+    Two of them never have the same, of whatever gateway or root: where the readable part could be another's, some
+    digits of the topic's hash follow.
+
+    >>> _object_id(Topics("edge_agent", "north", "gw1"), "pump_1")
+    'edge_agent_north_gw1_pump_1'
+    >>> _object_id(Topics("edge_agent", "north", "gw1"), "hall.1")
+    'edge_agent_north_gw1_hall--1_338d0da1'
     """
-    return "_".join(re.sub(r"[^A-Za-z0-9_-]", "--", part) for part in parts)
+    parts = (topics.site, topics.gateway, *machine)
+    readable = "_".join(("edge_agent", *(re.sub(r"[^A-Za-z0-9_-]", "--", part) for part in parts)))
+    unique = (
+        topics.root == "edge_agent"
+        and "_" not in topics.site + topics.gateway
+        and not any("." in part or "--" in part for part in parts)
+    )
+    if unique:
+        return readable
+    return f"{readable}_{hashlib.sha256('/'.join((topics.base, *machine)).encode()).hexdigest()[:8]}"
 
 
 def _gateway(base: str, topics: Topics, version: str) -> Device:
@@ -258,7 +276,8 @@ def _alarm_on() -> str:
 
 
 def _attributes(*keys: str) -> str:
-    pairs = ", ".join(f"'{key}': {_DATA}.{key}" for key in keys)
+    # what an event may leave out is null, where a template would fail of it
+    pairs = ", ".join(f"'{key}': {_DATA}.{key} | default(none)" for key in keys)
     return f"{{{{ {{{pairs}}} | tojson }}}}"
 
 

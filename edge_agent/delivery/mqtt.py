@@ -134,6 +134,7 @@ class Publisher:
         self._wake_writer.setblocking(False)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._to_announce = threading.Event()
         self._drain_until_s = 0.0
         self._maintained_s = clock()
         self._waits = 0
@@ -157,6 +158,11 @@ class Publisher:
             pass  # full: it will wake up anyway
         except OSError:
             pass  # closed: it has stopped
+
+    def announce(self) -> None:
+        """Have what the mailbox tells at the start of a connection told anew; from any thread."""
+        self._to_announce.set()
+        self.notify()
 
     def stop(self, drain_timeout_s: float = 5.0) -> bool:
         """Send what is new for at most `drain_timeout_s`, say goodbye, and end the thread.
@@ -294,7 +300,11 @@ class Publisher:
             self._in_flight = session.in_flight
             if session.established and not announced:
                 announced = True
+                self._to_announce.clear()  # it was told with the connection
                 self._reached()
+            if announced and self._to_announce.is_set():
+                self._to_announce.clear()
+                session.announce()
             if session.settled:
                 self._waits = 0
             self._maintain()

@@ -50,6 +50,9 @@ class Mailbox(Protocol):
     def received(self, message: Received) -> Sequence[Letter]:
         """A message came: what to answer."""
 
+    def delivered(self, topic: str) -> None:
+        """The broker has a letter."""
+
 
 class Session:
     """Sends events over one connection and deletes them when the broker has them.
@@ -141,6 +144,12 @@ class Session:
             self._letters.add(mid)
             self._heard_s = self._clock()
 
+    def announce(self) -> None:
+        """Publish anew what the mailbox tells at the start of a connection."""
+        if self._mailbox is not None and self.established:
+            for letter in self._mailbox.opened():
+                self._post(letter)
+
     def _post(self, letter: Letter) -> int | None:
         try:
             mid = self._connection.publish(
@@ -225,14 +234,15 @@ class Session:
                 self._connection.subscribe(topic_filter)
         except DeliveryError as error:
             self.end = self.end or str(error)
-        for letter in self._mailbox.opened():
-            self._post(letter)
+        self.announce()
 
     def _book_answer(self, mid: int, refusal: str | None) -> None:
         self._letters.discard(mid)
         topic = self._notes.pop(mid, None)
         if topic is not None:
             self._book("publish", topic, refusal)
+            if self._mailbox is not None and refusal is None:
+                self._mailbox.delivered(topic)
         outgoing = self._sent.pop(mid, None)
         if outgoing is None or self._dispatch is None:
             return

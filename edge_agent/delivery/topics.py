@@ -65,6 +65,28 @@ class Topics:
         return f"{self.base}/alarm"
 
     @property
+    def alarms(self) -> tuple[str, ...]:
+        """Filters of everything that is retained of alarms."""
+        return self.plant_alarm, f"{self.base}/machine/+/alarm", f"{self.base}/machine/+/fault/+"
+
+    def machine_of_alarm(self, topic: str) -> tuple[str, str] | None:
+        """Machine and class of fault of an alarm's topic, empty where there is none; None for any other topic.
+
+        >>> Topics("factory", "north", "gw1").machine_of_alarm("factory/north/gw1/machine/fan-1/fault/hum")
+        ('fan-1', 'hum')
+        """
+        if topic == self.plant_alarm:
+            return "", ""
+        if not topic.startswith(f"{self.base}/machine/"):
+            return None
+        match topic.removeprefix(f"{self.base}/machine/").split("/"):
+            case [machine, "alarm"] if _ID.fullmatch(machine):
+                return machine, ""
+            case [machine, "fault", fault] if _ID.fullmatch(machine) and _ID.fullmatch(fault):
+                return machine, fault
+        return None
+
+    @property
     def commands(self) -> str:
         """Filter of the commands to this gateway; their replies, one level below, are not in it."""
         return f"{self.base}/cmd/+"

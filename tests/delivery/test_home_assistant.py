@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 
+from edge_agent.delivery.events import Data
 from edge_agent.delivery.home_assistant import discovery
+from edge_agent.delivery.result import InputFinding
 from edge_agent.delivery.topics import Topics
 from tests.delivery import samples
 
 ROOT = Path(__file__).parents[2]
-TOPICS = Topics("factory", "north", "gw1")
+TOPICS = Topics("edge_agent", "north", "gw1")
 LETTERS = discovery(TOPICS, {"fan-1": ["mic"], "hall.2": []}, version="0.1.0", prefix="homeassistant")
 PAYLOADS: dict[str, dict[str, Any]] = {letter.topic: json.loads(letter.payload) for letter in LETTERS}
 COMPONENTS = [component for payload in PAYLOADS.values() for component in payload["components"].values()]
+
+HALL = next(topic for topic in PAYLOADS if "hall" in topic).removesuffix("/config").rsplit("_", 1)[1]
 
 KEYS = {
     "availability", "availability_mode", "device_class", "entity_category", "icon", "json_attributes_template",
@@ -36,7 +40,7 @@ def test_one_payload_for_each_device_where_it_is_looked_for() -> None:
     assert list(PAYLOADS) == [
         "homeassistant/device/edge_agent_north_gw1/config",
         "homeassistant/device/edge_agent_north_gw1_fan-1/config",
-        "homeassistant/device/edge_agent_north_gw1_hall--2/config",
+        "homeassistant/device/edge_agent_north_gw1_hall--2_%s/config" % HALL,
     ]
     assert all(letter.retain for letter in LETTERS)
     for payload in PAYLOADS.values():
@@ -59,6 +63,25 @@ def test_entities_follow_the_stored_rules() -> None:
             assert component["options"]
         if len(component.get("availability", [])) > 1:
             assert component["availability_mode"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("edge_agent", "north", "gw1", "hall.2"), ("edge_agent", "north", "gw1", "hall--2")),
+        (("edge_agent", "north", "gw", "2"), ("edge_agent", "north", "gw_2")),
+        (("edge_agent", "a_b", "c"), ("edge_agent", "a", "b_c")),
+        (("edge_agent", "a", "b", "c"), ("edge_agent", "a_b", "c")),
+        (("edge_agent", "a", "b"), ("trial", "a", "b")),
+        (("edge_agent", "a", "b_c", "d"), ("edge_agent", "a", "b", "c_d")),
+    ],
+)
+def test_no_two_devices_are_one(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    def ids(root: str, site: str, gateway: str, *machines: str) -> set[str]:
+        letters = discovery(Topics(root, site, gateway), {machine: [] for machine in machines}, version="0")
+        return {letter.topic for letter in letters[1 if machines else 0 :]}
+
+    assert not ids(*one) & ids(*other)
 
 
 def test_every_entity_of_a_machine_is_there() -> None:
@@ -84,20 +107,29 @@ def home_assistant() -> str:
     return made.stdout.strip()
 
 
-def _states() -> dict[str, object]:
-    """An event of every topic that entities read."""
-    states: dict[str, object] = {}
-    factory = samples.factory(TOPICS)
-    for machine in ("fan-1", "hall.2"):
-        for data in (samples.result(machine), samples.alarm(machine), samples.health(machine)):
-            message = factory.make(data, occurred_ns=samples.TIME_NS)
-            states[message.topic] = json.loads(message.payload)
-    status = factory.make(samples.status(), occurred_ns=samples.TIME_NS)
-    states[status.topic] = json.loads(status.payload)
+def _event(data: Data) -> tuple[str, object]:
+    message = samples.factory(TOPICS).make(data, occurred_ns=samples.TIME_NS)
+    return message.topic, json.loads(message.payload)
+
+
+def _states() -> list[dict[str, object]]:
+    """First an event of every topic that entities read, then those with little in them, and what a dead agent leaves."""
     plant = samples.alarm("gw1").model_copy(update={"kind": "plant_event", "machines": ("fan-1", "hall.2")})
-    event = factory.make(plant, occurred_ns=samples.TIME_NS)
-    states[event.topic] = json.loads(event.payload)
-    return states
+    usual: list[Data] = [samples.status(), samples.source_state(), plant]
+    for machine in ("fan-1", "hall.2"):
+        usual += [samples.result(machine), samples.alarm(machine), samples.health(machine)]
+    finding = InputFinding(name="dead", value=None, limit=None, text="digital silence; \"check\" <cable> & 'channel'")
+    bare = samples.alarm(state="shelved").model_copy(update={"anomaly": None, "text": ""})
+    empty: dict[str, object] = {"level_dbfs": None, "anomaly": None, "identity": None}
+    return [
+        dict(map(_event, usual)),
+        dict(map(_event, [
+            samples.result(state="input_fault", input_health=(finding,), **empty), bare, plant.model_copy(update={"machines": None}),
+            samples.status().model_copy(update={"state": "offline", "reason": "lost"}),
+            samples.source_state().model_copy(update={"state": "down", "detail": "unplugged"}),
+        ])),
+        dict([_event(samples.result(state="uncommissioned", **empty))]),
+    ]  # fmt: skip
 
 
 def _judged(python: str, discovery: object) -> subprocess.CompletedProcess[str]:
@@ -120,14 +152,19 @@ one_worker = pytest.mark.xdist_group("home-assistant")  # the environment is mad
 def test_home_assistants_own_validators_and_templates_agree(home_assistant: str) -> None:
     done = _judged(home_assistant, PAYLOADS)
     assert done.returncode == 0, done.stderr
-    shown = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    shown: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        entity, state = line.rsplit(" ", 1)
+        shown.setdefault(entity, []).append(state)
     assert len(shown) == len(COMPONENTS)
     fan = "edge_agent_north_gw1_fan-1"
     assert {key.removeprefix(f"{fan}_"): value for key, value in shown.items() if key.startswith(f"{fan}_")} == {
-        "problem": "ON", "alarm": "unacknowledged", "input_fault": "OFF", "score": "3.25", "state": "normal",
-        "level": "-31.25", "health": "75.0",
+        "problem": ["ON", "OFF"], "alarm": ["unacknowledged", "shelved"], "input_fault": ["OFF", "ON", "OFF"],
+        "score": ["3.25", "None", "None"], "state": ["normal", "input_fault", "uncommissioned"],
+        "level": ["-31.25", "None", "None"], "health": ["75.0"],
     }  # fmt: skip
-    assert (shown["edge_agent_north_gw1_connectivity"], shown["edge_agent_north_gw1_plant_event"]) == ("ON", "ON")
+    assert shown["edge_agent_north_gw1_connectivity"] == ["ON", "OFF"]
+    assert shown["edge_agent_north_gw1_plant_event"] == ["ON", "ON"]
 
 
 @one_worker

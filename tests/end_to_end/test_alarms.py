@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
+from paho.mqtt import publish
 
+from tests.delivery import samples
 from tests.end_to_end.conftest import PUMP, MakeSite, Plant, source
 from tests.support.agent import Agent, running
-from tests.support.broker import Broker, needs_mosquitto, wait_until
+from tests.support.broker import Broker, Subscriber, needs_mosquitto, wait_until
 from tests.support.ear import listening, needs_mosquitto_sub
 
 pytestmark = [pytest.mark.end_to_end, needs_mosquitto, needs_mosquitto_sub]
@@ -55,3 +58,52 @@ def test_a_damaged_alarm_file_is_survived(plant: Plant, broker: Broker, make_sit
     assert len(list(site.state.glob("alarms.json.damaged-*"))) == 1
     assert json.loads((site.state / "alarms.json").read_text())["version"] == 1
     assert "Traceback" not in site.log.read_text()
+
+
+def _retained(broker: Broker) -> dict[str, bytes]:
+    """What somebody who subscribes now is told at once."""
+    late = Subscriber(broker.port, "#", client_id="late")
+    publish.single("probe", b"", hostname="127.0.0.1", port=broker.port)
+    wait_until(lambda: any(each.topic == "probe" for each in late.heard), what="the probe")
+    late.close()
+    return {each.topic: each.payload for each in late.heard if each.retained}
+
+
+def _state(broker: Broker, topic: str) -> str | None:
+    payload = _retained(broker).get(topic)
+    return None if payload is None else str(json.loads(payload)["data"]["state"])
+
+
+def test_what_the_broker_retains_is_true_whatever_the_state_directory_lost(
+    plant: Plant, broker: Broker, make_site: MakeSite
+) -> None:
+    stale = samples.alarm_message().payload
+    base = "edge_agent/plant/gw/machine"
+    topics = [f"{base}/{about}" for about in ("pump_1/alarm", "pump_1/fault/hum", "gone_1/alarm", "gone_1/fault/dead")]
+    letters = [{"topic": topic, "payload": stale, "qos": 1, "retain": True} for topic in topics]
+    publish.multiple(letters, hostname="127.0.0.1", port=broker.port)  # type: ignore[arg-type]  # paho's own dicts
+    assert _state(broker, TOPIC) == "unacknowledged"
+    machines = PUMP + '[[machine]]\nid = "fan.2"\ntype = "fan"\n'
+    body = machines + source("film", "pump_1", plant.film, 1.0)
+    site = make_site("[mqtt.home_assistant]\nenabled = true\n" + body, broker.port)
+    with running(site.config, site.http_port, site.log) as agent:
+        wait_until(lambda: _state(broker, TOPIC) == "normal", what="the word on pump_1")
+        wait_until(lambda: _state(broker, f"{base}/pump_1/fault/hum") == "normal", what="the word on its hum")
+        wait_until(lambda: not {topic for topic in _retained(broker) if "gone_1" in topic}, what="gone_1 forgotten")
+        assert _state(broker, f"{base}/fan.2/alarm") == "normal"
+        wait_until(lambda: len(_described(broker)) == 3, what="three devices")
+        make_site(
+            "[mqtt.home_assistant]\nenabled = true\n" + PUMP + source("film", "pump_1", plant.film, 1.0), broker.port
+        )
+        agent.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(_described(broker)) == 2, what="fan.2 taken back")
+        agent.kill()
+    make_site(PUMP + source("film", "pump_1", plant.film, 1.0), broker.port)
+    with running(site.config, site.http_port, site.log) as agent:
+        wait_until(lambda: _described(broker) == set(), what="everything taken back")
+        assert agent.stop() == 0
+    assert "Traceback" not in site.log.read_text()
+
+
+def _described(broker: Broker) -> set[str]:
+    return {topic for topic in _retained(broker) if topic.startswith("homeassistant/")}

@@ -76,6 +76,8 @@ class AlarmDesk:
         self._store_fails = False
         self._unsaved = False
         self._down: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._new_id = new_id
+        self._never_on: dict[AlarmKey, tuple[str, int]] = {}
         self._shelved_here: set[AlarmKey] = set()
         self._refreshed_ns: dict[AlarmKey, int] = {}
         stored = self._load()
@@ -221,6 +223,20 @@ class AlarmDesk:
         with self._lock:
             return self._book.alarms()
 
+    @property
+    def machines(self) -> frozenset[str]:
+        """Who is watched."""
+        return self._machines
+
+    def standing(self, key: AlarmKey) -> AlarmData:
+        """Where an alarm stands, as an event tells it; one that never was on has an id all the same."""
+        with self._lock:
+            alarm = self._book.alarm(key)
+            if not alarm.id:
+                first = self._never_on.setdefault(key, (self._new_id(), self._clock.wall_ns()))
+                alarm = replace(alarm, id=first[0], changed_ns=first[1])
+            return self._data(Change(alarm, None))
+
     def is_watched(self, machine: str) -> bool:
         """Whether there is such a machine."""
         return machine in self._machines
@@ -263,6 +279,9 @@ class AlarmDesk:
         for change in changes:
             self._note(change, now_ns)
             self._tell(change, now_ns)
+        if self._unsaved and not self._store_fails:
+            self._save()  # at once: what was told must not call a person again after a kill
+        for change in changes:
             self._show(change.alarm)
 
     def _forget(self, machines: Iterable[str]) -> None:
@@ -306,14 +325,12 @@ class AlarmDesk:
 
     def _tell(self, change: Change, now_ns: int) -> None:
         key = change.alarm.key
-        data = alarm_data(
-            change,
-            self._evidence.get(key, Evidence()),
-            gateway=self._gateway,
-            clock_synced=self._clock.is_synced(),
-        )
-        if self._send(data, now_ns):
+        if self._send(self._data(change), now_ns):
             self._told(key)
+
+    def _data(self, change: Change) -> AlarmData:
+        evidence = self._evidence.get(change.alarm.key, Evidence())
+        return alarm_data(change, evidence, gateway=self._gateway, clock_synced=self._clock.is_synced())
 
     def _told(self, key: AlarmKey) -> None:
         self._untold.pop(key, None)

@@ -9,9 +9,12 @@ from edge_agent.agent.asking.audit import audit
 from edge_agent.agent.asking.commander import Commander
 from edge_agent.agent.asking.control_socket import ControlSocket
 from edge_agent.agent.asking.mailbox import Mailbox
+from edge_agent.agent.telling.home_assistant import HomeAssistantWord
+from edge_agent.agent.telling.last_words import LastWords
 from edge_agent.agent.wiring import command_rules
 from edge_agent.capture.clock import Clock
 from edge_agent.config.settings import AgentSettings
+from edge_agent.delivery.message import MessageFactory
 from edge_agent.delivery.signals import Letter
 from edge_agent.delivery.topics import Topics
 from edge_agent.errors import CommandError
@@ -27,6 +30,7 @@ class Control:
         settings: What is allowed.
         state_dir: Where the socket and the audit log lie; it exists.
         topics: Where commands are expected.
+        messages: Makes events.
         alarms: What is acted on.
         reload: Asks for the configuration on disk.
         describe: Makes what Home Assistant is told, where it is told anything.
@@ -40,6 +44,7 @@ class Control:
         *,
         state_dir: Path,
         topics: Topics,
+        messages: MessageFactory,
         alarms: AlarmDesk,
         reload: Callable[[], None],
         describe: Callable[[], Sequence[Letter]],
@@ -60,11 +65,12 @@ class Control:
         except CommandError as error:
             # a read-only disk, for one: machines are listened to all the same
             _log.error("commands at the gateway itself are not possible: %s", error)
+        home_assistant = settings.mqtt.home_assistant
         self.mailbox = Mailbox(
             topics,
             self.commander.handle if settings.mqtt.commands.allowed else None,
-            describe if settings.mqtt.home_assistant.enabled else None,
-            settings.mqtt.home_assistant.prefix,
+            HomeAssistantWord(state_dir, describe if home_assistant.enabled else None, home_assistant.prefix),
+            LastWords(alarms, topics, messages, clock, all_machines=home_assistant.enabled),
         )
 
     def start(self) -> None:

@@ -1,8 +1,10 @@
-"""What the gateway listens to at the broker: commands, and Home Assistant's word that it has started."""
+"""What the gateway listens to at the broker: commands, what is retained of its alarms, and Home Assistant's birth."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from edge_agent.agent.asking.commander import Asked
+from edge_agent.agent.telling.home_assistant import HomeAssistantWord
 from edge_agent.delivery.commands import CommandReply
 from edge_agent.delivery.signals import Letter, Received
 from edge_agent.delivery.topics import Topics
@@ -11,42 +13,62 @@ _MAX_TOPIC_BYTES = 512
 _MAX_CORRELATION_BYTES = 256
 
 
+class Word(Protocol):
+    """Says something of its own at each connection, and answers what it listens to."""
+
+    @property
+    def filters(self) -> Sequence[str]:
+        """What to subscribe to."""
+
+    def opened(self) -> Sequence[Letter]:
+        """A connection was made."""
+
+    def received(self, message: Received) -> Sequence[Letter]:
+        """A message came, of these filters or of others."""
+
+
 class Mailbox:
     """Takes messages on the publisher's thread (`delivery.session.Mailbox`).
 
     Args:
         topics: The gateway's.
         handle: Carries commands out; None where nothing may be asked for.
-        describe: Makes what Home Assistant is told; None where it is told nothing.
-        home_assistant: Its discovery prefix.
+        home_assistant: What Home Assistant is told; None where it never was told anything.
+        alarms: What brokers retain of alarms; None where nobody cares.
     """
 
     def __init__(
         self,
         topics: Topics,
         handle: Callable[[Asked], CommandReply] | None,
-        describe: Callable[[], Sequence[Letter]] | None = None,
-        home_assistant: str = "homeassistant",
+        home_assistant: HomeAssistantWord | None = None,
+        alarms: Word | None = None,
     ) -> None:
         self._topics = topics
         self._handle = handle
-        self._describe = describe
-        self._birth = f"{home_assistant}/status"
+        self._home_assistant = home_assistant
+        self._words: list[Word] = [word for word in (home_assistant, alarms) if word is not None]
 
     @property
     def filters(self) -> Sequence[str]:
         """What to subscribe to."""
         commands = [] if self._handle is None else [self._topics.commands]
-        return commands if self._describe is None else [*commands, self._birth]
+        return [*commands, *(each for word in self._words for each in word.filters)]
 
     def opened(self) -> Sequence[Letter]:
-        """A connection was made."""
-        return () if self._describe is None else self._describe()
+        """A connection was made, or what is told with it has changed."""
+        return [letter for word in self._words for letter in word.opened()]
+
+    def delivered(self, topic: str) -> None:
+        """The broker has a letter."""
+        if self._home_assistant is not None:
+            self._home_assistant.delivered(topic)
 
     def received(self, message: Received) -> Sequence[Letter]:
         """A message came."""
-        if self._describe is not None and message.topic == self._birth:
-            return self._describe() if message.payload == b"online" and not message.retained else ()
+        for word in self._words:
+            if letters := word.received(message):
+                return letters
         verb = self._topics.verb_of(message.topic)
         if verb is None or self._handle is None:
             return ()
@@ -68,7 +90,8 @@ class Mailbox:
             topic is None
             or not 0 < len(topic.encode()) <= _MAX_TOPIC_BYTES
             or any(letter in topic for letter in "+#\0")
-            or topic.startswith(("$", forbidden, self._birth.partition("/")[0] + "/"))
+            or topic.startswith(("$", forbidden, "homeassistant/"))
+            or (self._home_assistant is not None and self._home_assistant.owns(topic))
         ):
             return self._topics.command_reply(verb)
         return topic

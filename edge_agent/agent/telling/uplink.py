@@ -136,6 +136,10 @@ class Uplink:
         if self._publisher.stats().connected:
             self._watch.beat()
 
+    def announce(self) -> None:
+        """What is told at the start of a connection has changed."""
+        self._publisher.announce()
+
     def reconnect(self, mqtt: MqttSettings) -> None:
         """Reach the broker by other settings; may take seconds. Nothing happens when they are the same."""
         if mqtt == self._mqtt:

@@ -48,7 +48,8 @@ class Desk:
         self.health.register("mic", Kind.SOURCE, now_s=0.0)
         ulids = UlidFactory(now_ms=lambda: self.clock.wall_ns() // 1_000_000, randomness=self.randomness)
         self.metrics = metrics = Metrics(self.registry)
-        messages = MessageFactory(Topics("root", "plant", "gw"), ulids)
+        self.topics = Topics("root", "plant", "gw")
+        self.messages = messages = MessageFactory(self.topics, ulids)
         self.intake = Intake(self.outbox, lambda: None)
         sender = Sender(messages, self.intake if self.publishes else None, metrics)
         self.desk = AlarmDesk(

@@ -13,6 +13,7 @@ from paho.mqtt import publish
 
 from edge_agent.agent.asking.commander import Asked
 from edge_agent.agent.asking.mailbox import Mailbox
+from edge_agent.agent.telling.home_assistant import HomeAssistantWord
 from edge_agent.delivery.commands import CommandReply
 from edge_agent.delivery.home_assistant import discovery
 from edge_agent.delivery.mqtt import MqttSettings, Publisher
@@ -39,10 +40,15 @@ def letters() -> tuple[Letter, ...]:
     return discovery(TOPICS, {"fan-1": ["mic"]}, version="0")
 
 
-def test_what_is_subscribed_to() -> None:
+def letters_of_two() -> tuple[Letter, ...]:
+    return discovery(TOPICS, {"fan-1": ["mic"], "fan-2": ["mic"]}, version="0")
+
+
+def test_what_is_subscribed_to(tmp_path: Path) -> None:
     assert list(Mailbox(TOPICS, None).filters) == []
     assert list(Mailbox(TOPICS, Desk()).filters) == [TOPICS.commands]
-    assert list(Mailbox(TOPICS, Desk(), letters, "ha").filters) == [TOPICS.commands, "ha/status"]
+    told = HomeAssistantWord(tmp_path, letters, "ha")
+    assert list(Mailbox(TOPICS, Desk(), told).filters) == [TOPICS.commands, "ha/status", "homeassistant/status"]
 
 
 @pytest.mark.parametrize(
@@ -89,9 +95,11 @@ def test_an_oversized_correlation_is_not_repeated() -> None:
 @pytest.mark.parametrize(
     ("payload", "retained", "told"), [(b"online", False, 2), (b"online", True, 0), (b"offline", False, 0)]
 )
-def test_home_assistants_birth(payload: bytes, retained: bool, told: int) -> None:
-    birth = Received("homeassistant/status", payload, retained, None, None, "")
-    assert len(Mailbox(TOPICS, None, letters).received(birth)) == told
+@pytest.mark.parametrize("topic", ["homeassistant/status", "ha/status"])
+def test_home_assistants_birth(payload: bytes, retained: bool, told: int, topic: str, tmp_path: Path) -> None:
+    """Its birth stays where it is with another discovery prefix, unless somebody moves it there as well."""
+    birth = Received(topic, payload, retained, None, None, "")
+    assert len(Mailbox(TOPICS, None, HomeAssistantWord(tmp_path, letters, "ha")).received(birth)) == told
 
 
 @pytest.fixture
@@ -103,7 +111,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @needs_mosquitto
-def test_home_assistant_is_told_at_every_connection_and_at_its_own_birth(broker: Broker) -> None:
+def test_home_assistant_is_told_at_every_connection_and_at_its_own_birth(broker: Broker, tmp_path: Path) -> None:
+    described = letters
     ear = Subscriber(broker.port, "homeassistant/device/#")
     publisher = Publisher(
         MqttSettings(host="127.0.0.1", port=broker.port),
@@ -112,12 +121,19 @@ def test_home_assistant_is_told_at_every_connection_and_at_its_own_birth(broker:
         GatewayStatus(samples.factory(), samples.facts, time.time_ns),
         jitter=lambda: 0.5,
         wall_ns=time.time_ns,
-        mailbox=Mailbox(TOPICS, None, letters),
+        mailbox=Mailbox(TOPICS, None, HomeAssistantWord(tmp_path, lambda: described(), "homeassistant")),
     )
     publisher.start()
     wait_until(lambda: len(ear.heard) == 2, what="both devices")
     publish.single("homeassistant/status", b"online", hostname="127.0.0.1", port=broker.port)
     wait_until(lambda: len(ear.heard) == 4, what="both devices again")
+    described = letters_of_two
+    publisher.announce()
+    wait_until(lambda: len(ear.heard) == 7, what="a machine more")
+    described = letters
+    publisher.announce()
+    wait_until(lambda: len(ear.heard) == 10, what="one of them taken back")
+    assert [each.payload for each in ear.heard if "fan-2" in each.topic][-1] == b""
     publisher.stop()
     late = Subscriber(broker.port, "homeassistant/device/#", client_id="late")
     wait_until(lambda: len(late.heard) == 2, what="both retained")
