@@ -27,7 +27,7 @@ class _Loud(logging.Handler):
             raise SystemExit(message)
 
 
-def shown(hass: HomeAssistant, template: str, event: Any) -> str:
+def shown(hass: HomeAssistant, template: str, event: object) -> str:
     """What a template makes of an event, as Home Assistant would."""
     return str(Template(template, hass).async_render_with_possible_json_value(json.dumps(event), "failed"))
 

@@ -40,7 +40,7 @@ def test_one_payload_for_each_device_where_it_is_looked_for() -> None:
     assert list(PAYLOADS) == [
         "homeassistant/device/edge_agent_north_gw1/config",
         "homeassistant/device/edge_agent_north_gw1_fan-1/config",
-        "homeassistant/device/edge_agent_north_gw1_hall--2_%s/config" % HALL,
+        f"homeassistant/device/edge_agent_north_gw1_hall--2_{HALL}/config",
     ]
     assert all(letter.retain for letter in LETTERS)
     for payload in PAYLOADS.values():
@@ -113,7 +113,7 @@ def _event(data: Data) -> tuple[str, object]:
 
 
 def _states() -> list[dict[str, object]]:
-    """First an event of every topic that entities read, then those with little in them, and what a dead agent leaves."""
+    """First an event of every topic that entities read, then events with little in them, and of a dead agent."""
     plant = samples.alarm("gw1").model_copy(update={"kind": "plant_event", "machines": ("fan-1", "hall.2")})
     usual: list[Data] = [samples.status(), samples.source_state(), plant]
     for machine in ("fan-1", "hall.2"):
@@ -124,7 +124,8 @@ def _states() -> list[dict[str, object]]:
     return [
         dict(map(_event, usual)),
         dict(map(_event, [
-            samples.result(state="input_fault", input_health=(finding,), **empty), bare, plant.model_copy(update={"machines": None}),
+            samples.result(state="input_fault", input_health=(finding,), **empty), bare,
+            plant.model_copy(update={"machines": None}),
             samples.status().model_copy(update={"state": "offline", "reason": "lost"}),
             samples.source_state().model_copy(update={"state": "down", "detail": "unplugged"}),
         ])),

@@ -58,7 +58,7 @@ class LastWords:
         if about is None or not message.retained or not message.payload:
             return ()
         machine, fault = about
-        if machine and not self._alarms.is_watched(machine) or (fault and fault not in FAULTS):
+        if (machine and not self._alarms.is_watched(machine)) or (fault and fault not in FAULTS):
             return (Letter(message.topic, b""),)  # takes the retained message away
         kind = Kind.INPUT_FAULT if fault else Kind.ANOMALY if machine else Kind.PLANT_EVENT
         key = AlarmKey(kind, machine, fault)

@@ -40,10 +40,6 @@ def letters() -> tuple[Letter, ...]:
     return discovery(TOPICS, {"fan-1": ["mic"]}, version="0")
 
 
-def letters_of_two() -> tuple[Letter, ...]:
-    return discovery(TOPICS, {"fan-1": ["mic"], "fan-2": ["mic"]}, version="0")
-
-
 def test_what_is_subscribed_to(tmp_path: Path) -> None:
     assert list(Mailbox(TOPICS, None).filters) == []
     assert list(Mailbox(TOPICS, Desk()).filters) == [TOPICS.commands]
@@ -112,7 +108,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @needs_mosquitto
 def test_home_assistant_is_told_at_every_connection_and_at_its_own_birth(broker: Broker, tmp_path: Path) -> None:
-    described = letters
+    devices = {"fan-1": ["mic"]}
     ear = Subscriber(broker.port, "homeassistant/device/#")
     publisher = Publisher(
         MqttSettings(host="127.0.0.1", port=broker.port),
@@ -121,16 +117,18 @@ def test_home_assistant_is_told_at_every_connection_and_at_its_own_birth(broker:
         GatewayStatus(samples.factory(), samples.facts, time.time_ns),
         jitter=lambda: 0.5,
         wall_ns=time.time_ns,
-        mailbox=Mailbox(TOPICS, None, HomeAssistantWord(tmp_path, lambda: described(), "homeassistant")),
+        mailbox=Mailbox(
+            TOPICS, None, HomeAssistantWord(tmp_path, lambda: discovery(TOPICS, devices, version="0"), "homeassistant")
+        ),
     )
     publisher.start()
     wait_until(lambda: len(ear.heard) == 2, what="both devices")
     publish.single("homeassistant/status", b"online", hostname="127.0.0.1", port=broker.port)
     wait_until(lambda: len(ear.heard) == 4, what="both devices again")
-    described = letters_of_two
+    devices["fan-2"] = ["mic"]
     publisher.announce()
     wait_until(lambda: len(ear.heard) == 7, what="a machine more")
-    described = letters
+    del devices["fan-2"]
     publisher.announce()
     wait_until(lambda: len(ear.heard) == 10, what="one of them taken back")
     assert [each.payload for each in ear.heard if "fan-2" in each.topic][-1] == b""
