@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_agent.delivery.errors import DeliveryError
 from edge_agent.delivery.events import as_replayed
 from edge_agent.delivery.message import Priority
-from edge_agent.delivery.outbox import Outbox, Row
+from edge_agent.delivery.outbox import Outbox, PartialReadError, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +93,35 @@ class Dispatch:
             (Priority.STATE, self._state_cursor),
             (Priority.RESULT, self._live_cursor),
         )
-        return not self._under_way and not any(
-            self._outbox.read(priority, after_seq=cursor, limit=1) for priority, cursor in lanes
-        )
+        return not self._under_way and not any(self._read(priority, cursor, 1)[0] for priority, cursor in lanes)
 
     def _fill(self, chosen: list[Outgoing], now_s: float) -> None:
         room = self._window - len(self._under_way)
         if room > 0:
-            rows = self._outbox.read(Priority.ALARM, after_seq=self._alarm_cursor, limit=room)
-            self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor)
+            rows, whole = self._read(Priority.ALARM, self._alarm_cursor, room)
+            self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor, whole=whole)
         if room > len(chosen):
-            rows = self._outbox.read(Priority.STATE, after_seq=self._state_cursor, limit=room - len(chosen))
-            self._state_cursor = self._choose(rows, chosen, self._state_cursor)
+            rows, whole = self._read(Priority.STATE, self._state_cursor, room - len(chosen))
+            self._state_cursor = self._choose(rows, chosen, self._state_cursor, whole=whole)
         if room > len(chosen):
-            rows = self._outbox.read(Priority.RESULT, after_seq=self._live_cursor, limit=room - len(chosen))
-            self._live_cursor = self._choose(rows, chosen, self._live_cursor)
+            rows, whole = self._read(Priority.RESULT, self._live_cursor, room - len(chosen))
+            self._live_cursor = self._choose(rows, chosen, self._live_cursor, whole=whole)
         if room > len(chosen) and not self._backlog_done:
             self._take_backlog(now_s, room - len(chosen), chosen)
 
-    def _choose(self, rows: Iterable[Row], chosen: list[Outgoing], cursor: int) -> int:
+    def _read(
+        self, priority: Priority, after_seq: int, limit: int, through_seq: int | None = None
+    ) -> tuple[Sequence[Row], bool]:
+        """Rows of a lane, and whether they are all that lie there; if not, the cursor must stay where it is."""
+        try:
+            return self._outbox.read(priority, after_seq=after_seq, through_seq=through_seq, limit=limit), True
+        except PartialReadError as error:
+            return error.rows, False
+
+    def _choose(self, rows: Iterable[Row], chosen: list[Outgoing], cursor: int, *, whole: bool) -> int:
         for row in rows:
-            cursor = row.seq
+            if whole:
+                cursor = row.seq
             if row.seq in self._under_way:
                 continue  # offered again, and not answered yet
             replayed = row.seq <= self._boundary
@@ -129,11 +137,9 @@ class Dispatch:
         limit = min(room, int(self._tokens))
         if limit < 1:
             return
-        rows = self._outbox.read(
-            Priority.RESULT, after_seq=self._backlog_cursor, through_seq=self._boundary, limit=limit
-        )
-        self._backlog_done = len(rows) < limit
-        self._backlog_cursor = self._choose(rows, chosen, self._backlog_cursor)
+        rows, whole = self._read(Priority.RESULT, self._backlog_cursor, limit, self._boundary)
+        self._backlog_done = whole and len(rows) < limit
+        self._backlog_cursor = self._choose(rows, chosen, self._backlog_cursor, whole=whole)
         self._tokens -= len(rows)
 
 

@@ -19,11 +19,11 @@ class Dropped(StrEnum):
     """Why an accepted event was given up; a bounded set, for it labels a metric."""
 
     CAP = "cap"
-    """The outbox was at its cap: the oldest result went."""
+    """The outbox was at its cap: the oldest went of what is worth less."""
     AGE = "age"
     """A result older than the limit."""
     DISK_FULL = "disk_full"
-    """The file system was full: the oldest result went."""
+    """The file system was full: the oldest went of what is worth less."""
     CORRUPT = "corrupt"
     """It was in a file found damaged while running."""
 
@@ -52,12 +52,32 @@ class OutboxLimits:
             )
 
 
+def lanes_given_up_for(message: Message) -> tuple[Priority, ...]:
+    """What may be given up to make room for a message, in this order: results for all, states not for results.
+
+    Alarms are given up for nothing.
+    """
+    return (Priority.RESULT,) if message.priority is Priority.RESULT else (Priority.RESULT, Priority.STATE)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A message with its place: `seq` grows with every accepted one and is never used twice in a process."""
 
     seq: int
     message: Message
+
+
+class PartialReadError(DeliveryError):
+    """The disk failed to read, but some rows lie elsewhere.
+
+    Attributes:
+        rows: They, in order; older ones may lie on the disk.
+    """
+
+    def __init__(self, cause: DeliveryError, rows: tuple[Row, ...]) -> None:
+        super().__init__(cause.failure, str(cause))
+        self.rows = rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +139,7 @@ class Outbox(Protocol):
         """The oldest rows of one priority with `after_seq < seq <= through_seq`, at most `limit`.
 
         Raises:
+            PartialReadError: The disk failed, and older rows may lie on it than those that the error carries.
             DeliveryError: The disk failed; nothing changed.
         """
 
@@ -177,13 +198,16 @@ class MemoryOutbox:
             if message.event_id in self._ids:
                 return
             size = _size(message)
-            while self._bytes + size > self._limits.max_bytes and self._rows[Priority.RESULT]:
-                self._forget(Priority.RESULT, next(iter(self._rows[Priority.RESULT])))
-                self._dropped[Dropped.CAP] += 1
+            for priority in lanes_given_up_for(message):
+                while self._bytes + size > self._limits.max_bytes and self._rows[priority]:
+                    self._forget(priority, self._first_to_go(priority))
+                    self._dropped[Dropped.CAP] += 1
             if self._bytes + size > self._limits.max_bytes:
                 self._errors[Failure.FULL] = self._errors.get(Failure.FULL, 0) + 1
                 raise DeliveryError(
-                    Failure.FULL, f"outbox holds {self._bytes} bytes of alarms and states: raise its max_bytes"
+                    Failure.FULL,
+                    f"outbox holds {self._bytes} bytes of what is worth as much as event {message.event_id}: "
+                    "raise its max_bytes",
                 )
             self._last_seq += 1
             self._rows[message.priority][self._last_seq] = message
@@ -271,6 +295,14 @@ class MemoryOutbox:
         """Refuse everything from now on."""
         with self._lock:
             self._closed = True
+
+    def _first_to_go(self, priority: Priority) -> int:
+        """The oldest of a lane; of states, one that is not its topic's last word if there is any."""
+        rows = self._rows[priority]
+        if priority is Priority.RESULT:
+            return next(iter(rows))
+        last_words = set({message.topic: seq for seq, message in rows.items()}.values())
+        return next((seq for seq in rows if seq not in last_words), next(iter(rows)))
 
     def _forget(self, priority: Priority, seq: int) -> None:
         message = self._rows[priority].pop(seq)

@@ -20,6 +20,7 @@ _BEGIN_BYTES = 20
 _SHARED_AT, _SHARED_BYTES = 0x4000_0002, 510
 _WAL_HEADER_BYTES = 32
 _WAL_MAGIC = 0x377F0682
+_SMALLEST_FRAME_BYTES = 24 + 512
 
 
 def damaged(what: str) -> sqlite3.DatabaseError:
@@ -89,7 +90,7 @@ def _set_journal_aside(path: Path) -> Path | None:
         return None
     with wal.open("rb") as file:
         header = file.read(_WAL_HEADER_BYTES)
-    if wal.stat().st_size <= _WAL_HEADER_BYTES or _is_journal(header):
+    if wal.stat().st_size < _WAL_HEADER_BYTES + _SMALLEST_FRAME_BYTES or _is_journal(header):
         return None
     try:
         _remove(moved)

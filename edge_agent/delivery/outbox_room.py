@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edge_agent.delivery import outbox_rows
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
-from edge_agent.delivery.outbox import Dropped, OutboxLimits
+from edge_agent.delivery.outbox import Dropped, OutboxLimits, lanes_given_up_for
 from edge_agent.delivery.outbox_books import OutboxBooks
 from edge_agent.delivery.outbox_damage import RESERVE_SUFFIX
 from edge_agent.delivery.outbox_file import (
@@ -30,7 +31,7 @@ _SPARE_PAGES = 80
 
 
 class OutboxRoom:
-    """Makes room for what is new by giving up the oldest results, and lives through a full disk.
+    """Makes room for what is new by giving up the oldest of what is worth less, and lives through a full disk.
 
     SQLite's WAL grows even to delete: a reserve file beside the outbox is given back to a full disk, and occupied
     again once the disk has room.
@@ -62,23 +63,34 @@ class OutboxRoom:
         Raises:
             DeliveryError: Nothing may be given up for it.
         """
-        at_cap = _at_cap(db)
-        if not at_cap and not self._disk_full:
+        if not self._disk_full and not _at_cap(db):
             self._stop_growing(db)
             return
-        if not at_cap:
+        if self._disk_full:
             db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        where = f"seq IN (SELECT seq FROM outbox WHERE priority = {Priority.RESULT:d} ORDER BY seq LIMIT {_DROP_BATCH})"
+        try:
+            if self._give_up_something(db, lanes_given_up_for(message)):
+                return
+        except sqlite3.OperationalError as error:
+            if failure_of(error) is not Failure.DISK_FULL or self._disk_full:
+                raise
+            self._stop_growing(db)  # at the cap, and the disk has no room for the journal either
+            return
+        failure, mend = (
+            (Failure.DISK_FULL, "free disk space") if self._disk_full else (Failure.FULL, "raise its max_bytes")
+        )
+        self._books.failed(failure)
+        raise DeliveryError(
+            failure,
+            f"cannot store event {message.event_id}: outbox {self._path} is full of what is worth as much; {mend}",
+        )
+
+    def _give_up_something(self, db: sqlite3.Connection, lanes: Sequence[Priority]) -> bool:
         reason = Dropped.DISK_FULL if self._disk_full else Dropped.CAP
-        if self._books.rows[Priority.RESULT] == 0 or not self.drop(db, where, reason):
-            failure, mend = (
-                (Failure.DISK_FULL, "free disk space") if self._disk_full else (Failure.FULL, "raise its max_bytes")
-            )
-            self._books.failed(failure)
-            raise DeliveryError(
-                failure,
-                f"cannot store event {message.event_id}: outbox {self._path} is full of alarms and states; {mend}",
-            )
+        return any(
+            self._books.rows[priority] and self.drop(db, outbox_rows.first_to_go(priority, _DROP_BATCH), reason)
+            for priority in lanes
+        )
 
     def drop(self, db: sqlite3.Connection, where: str, reason: Dropped) -> int:
         """Give up the rows that a condition holds for; how many they were."""

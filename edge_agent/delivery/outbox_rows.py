@@ -73,6 +73,15 @@ def forget_where(db: sqlite3.Connection, where: str) -> Gone:
     return [(priority, int(payload_bytes or 0)) for priority, payload_bytes in found]
 
 
+def first_to_go(priority: Priority, count: int) -> str:
+    """The condition of the rows of a lane that are given up first: the oldest, and last words of topics at the end."""
+    lane = f"FROM outbox WHERE priority = {priority:d}"
+    if priority is Priority.RESULT:  # a result is nobody's last word
+        return f"seq IN (SELECT seq {lane} ORDER BY seq LIMIT {count:d})"
+    last_words = f"SELECT max(seq) {lane} GROUP BY topic"
+    return f"seq IN (SELECT seq {lane} ORDER BY seq IN ({last_words}), seq LIMIT {count:d})"
+
+
 def unretain(db: sqlite3.Connection, seqs: Iterable[int]) -> None:
     """Take the retain flag from rows."""
     db.executemany("UPDATE outbox SET retain = 0 WHERE seq = ?", [(seq,) for seq in seqs])

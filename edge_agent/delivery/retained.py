@@ -20,8 +20,16 @@ class Retained:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._newest: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
         self._refused: defaultdict[str, set[int]] = defaultdict(set)
         self._overtaken: set[int] = set()
+
+    def may_retain(self, row: Row) -> bool:
+        """Whether an event that is sent now may be its topic's last word: no newer one was sent before it."""
+        if not row.message.retain or row.seq < self._sent.get(row.message.topic, 0):
+            return False
+        self._sent[row.message.topic] = row.seq
+        return True
 
     def accepted(self, row: Row) -> None:
         """The broker has an event."""

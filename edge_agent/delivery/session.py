@@ -182,7 +182,10 @@ class Session:
             if not self._sent:
                 self._heard_s = self._clock()
             mid = self._connection.publish(
-                message.topic, outgoing.payload, retain=message.retain, expires=message.priority is Priority.RESULT
+                message.topic,
+                outgoing.payload,
+                retain=self._retained.may_retain(outgoing.row),
+                expires=message.priority is Priority.RESULT,
             )
             self._sent[mid] = outgoing
 

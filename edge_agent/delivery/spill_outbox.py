@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
-from edge_agent.delivery.outbox import MemoryOutbox, OutboxLimits, OutboxStats, Row
+from edge_agent.delivery.outbox import MemoryOutbox, OutboxLimits, OutboxStats, PartialReadError, Row
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 MEMORY_BYTES = 8 * 1024 * 1024
 """Some 2,700 results: seven and a half hours of one machine. At the cap the oldest results go, alarms never."""
 
-_NOT_THE_DISK = frozenset({Failure.CLOSED, Failure.TOO_LARGE, Failure.INVALID, Failure.FULL, Failure.IN_USE})
+_NOT_THE_DISK = frozenset({Failure.CLOSED, Failure.TOO_LARGE, Failure.INVALID, Failure.FULL})
 _MOVED_AT_ONCE = 64
 
 
@@ -80,16 +80,17 @@ class SpillOutbox:
         """The oldest rows of one priority in a range, wherever they are.
 
         Raises:
+            PartialReadError: The disk failed; the error carries what is in memory.
             DeliveryError: The disk failed and nothing is in memory.
         """
         with self._lock:
             held = self._memory.read(priority, after_seq=after_seq, through_seq=through_seq, limit=limit)
             try:
                 stored = self._disk.read(priority, after_seq=after_seq, through_seq=through_seq, limit=limit)
-            except DeliveryError:
+            except DeliveryError as error:
                 if not held:
                     raise
-                stored = ()  # what lies there is read at the next connection
+                raise PartialReadError(error, held) from error
         return tuple(sorted((*stored, *held), key=lambda row: row.seq)[:limit])
 
     def delete(self, seqs: Iterable[int]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,13 +19,13 @@ from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.outbox import Dropped, OutboxLimits, OutboxStats, Row
 from edge_agent.delivery.outbox_books import OutboxBooks
 from edge_agent.delivery.outbox_damage import damaged, look_at, set_aside
-from edge_agent.delivery.outbox_file import failure_of, open_file
+from edge_agent.delivery.outbox_file import copy_out, failure_of, open_file, place_of
 from edge_agent.delivery.outbox_room import OutboxRoom
 from edge_agent.delivery.outbox_rows import lazily, transaction
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_UNKNOWN_SEQ = 1 << 40
+_HIGH_SEQ = 1 << 60
 _LAST_SEQ = (1 << 63) - 1
 
 
@@ -31,8 +33,9 @@ class SqliteOutbox:
     """An outbox in one SQLite file of its own, see `Outbox` for the promise.
 
     At the cap (`max_page_count`) and on a full disk the oldest results are given up, counted, so that newer events
-    and above all alarms get in. A file that is damaged is set aside as `<name>.corrupt` and a new one begun. After an
-    I/O error the file is closed, and opened again by the next call.
+    and above all alarms get in; where there are none, the oldest states for alarms and newer states. A file that is
+    damaged is set aside as `<name>.corrupt` and a new one begun. After an I/O error the file is closed, and opened
+    again by the next call.
 
     Args:
         path: The file; its directory must exist.
@@ -49,6 +52,9 @@ class SqliteOutbox:
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._closed = False
+        self._checked = False
+        self._astray = False
+        self._place: tuple[int, int] | None = None
         self._last_seq = 0
         self._books = OutboxBooks()
         self._room = OutboxRoom(path, self._limits, self._books)
@@ -59,7 +65,7 @@ class SqliteOutbox:
                 if not patient or error.failure not in (Failure.IO, Failure.DISK_FULL):
                     raise
                 _log.error("%s; tried again at every event", error)
-                self._last_seq = _UNKNOWN_SEQ  # above every row that the file may hold
+                self._last_seq = _above_every_row()
             else:
                 self._room.reserve()
 
@@ -73,25 +79,24 @@ class SqliteOutbox:
             self._attempt(f"store event {message.event_id}", lambda db: self._insert_with_room(db, message))
 
     def put_all(self, messages: Sequence[Message]) -> None:
-        """Accept events in one transaction, with one wait for the disk; all or none.
+        """Accept events in one transaction, with one wait for the disk; one by one where there is no room for all.
 
         Raises:
-            DeliveryError: None was accepted.
+            DeliveryError: Not all were accepted, perhaps none.
         """
         with self._lock:
             self._attempt(f"store {len(messages)} events", lambda db: self._insert_together(db, messages))
 
     def adopt(self, rows: Sequence[Row]) -> None:
-        """Take over rows with their places, all or none; ids that are there already are left out.
+        """Take over rows with their places; ids that are there already are left out.
 
         Raises:
-            DeliveryError: None was taken over.
+            DeliveryError: Not all were taken over; `adopt` them again, which takes none twice.
         """
 
         def insert(db: sqlite3.Connection) -> None:
-            with transaction(db):
-                added = [(row.message.priority, outbox_rows.add(db, row.message, row.seq)) for row in rows]
-            self._books.came(_new(added), new=False)  # they were accepted when they came
+            for row in rows:
+                self._insert_with_room(db, row.message, row.seq, new=False)  # it was accepted when it came
 
         with self._lock:
             self._attempt(f"take over {len(rows)} events", insert)
@@ -222,6 +227,8 @@ class SqliteOutbox:
             raise DeliveryError(failure, f"cannot {what}: outbox {self._path}: {error}") from error
 
     def _connected(self) -> sqlite3.Connection:
+        if self._db is not None and place_of(self._path) != self._place:
+            self._return_to_place(self._db)
         if self._db is None:
             if moved := look_at(self._path):
                 self._books.set_aside(0)
@@ -234,15 +241,38 @@ class SqliteOutbox:
                 raise damaged(str(error)) from error  # no such table, no such column, unsupported file format
         return self._db
 
+    def _return_to_place(self, db: sqlite3.Connection) -> None:
+        """The file was deleted or replaced: what is in it would end with this process.
+
+        Where it cannot be put back it serves on, and the next call tries again.
+        """
+        copied, replaced = self._path.with_name(self._path.name + ".rescued"), os.path.lexists(self._path)
+        try:
+            copy_out(db, copied)
+            set_aside(self._path)
+            copied.replace(self._path)
+        except (sqlite3.Error, OSError, DeliveryError) as error:
+            self._books.failed(Failure.IO)
+            if not self._astray:
+                _log.error("outbox %s was deleted or replaced, and cannot be put back: %s", self._path, error)
+            self._astray = True
+            return
+        self._astray = False
+        self._disconnect()
+        self._books.files_set_aside += replaced
+        _log.error("outbox %s was %s while in use: put back", self._path, "replaced" if replaced else "deleted")
+
     def _opened(self) -> sqlite3.Connection:
         """Open the file, and enter what it holds."""
-        db = open_file(self._path, max_bytes=self._limits.max_bytes)
+        db = open_file(self._path, max_bytes=self._limits.max_bytes, check=not self._checked)
         try:
             outbox_rows.check(db)
             census = outbox_rows.census(db)
         except BaseException:
             db.close()  # or its lock keeps the next attempt out
             raise
+        self._checked = True
+        self._place = place_of(self._path)
         self._books.waits((priority, rows, payload_bytes) for priority, rows, payload_bytes, _ in census)
         self._last_seq = max([self._last_seq, *(last_seq for *_, last_seq in census)])
         self._room.opened()
@@ -253,6 +283,7 @@ class SqliteOutbox:
     def _begin_anew(self, error: sqlite3.Error) -> None:
         known_rows = sum(self._books.rows.values()) if self._db is not None else 0
         self._disconnect()
+        self._checked = False
         target = set_aside(self._path)
         self._books.set_aside(known_rows)
         _log.error("outbox %s is damaged (%s): set aside as %s, a new one begins", self._path, error, target)
@@ -263,34 +294,47 @@ class SqliteOutbox:
                 self._db.close()
             self._db = None
 
-    def _insert_with_room(self, db: sqlite3.Connection, message: Message) -> None:
+    def _insert_with_room(
+        self, db: sqlite3.Connection, message: Message, seq: int | None = None, *, new: bool = True
+    ) -> None:
+        """Write one row, under a place of its own where it has none yet."""
         while True:
             try:
-                self._insert(db, message)
-                return
+                stored_bytes = outbox_rows.add(db, message, self._last_seq + 1 if seq is None else seq)
+            except sqlite3.IntegrityError:
+                if seq is None:
+                    raise
+                seq = None  # another event has its place
             except sqlite3.OperationalError as error:
                 if failure_of(error) is not Failure.DISK_FULL:
                     raise
                 self._room.make(db, message)
-
-    def _insert(self, db: sqlite3.Connection, message: Message) -> None:
-        if stored_bytes := outbox_rows.add(db, message, self._last_seq + 1):
-            self._last_seq += 1
-            self._books.came([(message.priority, stored_bytes)])
+            else:
+                break
+        if stored_bytes:
+            self._last_seq = max(self._last_seq, self._last_seq + 1 if seq is None else seq)
+            self._books.came([(message.priority, stored_bytes)], new=new)
 
     def _insert_together(self, db: sqlite3.Connection, messages: Sequence[Message]) -> None:
-        with transaction(db):
-            added = [
-                (message.priority, outbox_rows.add(db, message, self._last_seq + 1 + n))
-                for n, message in enumerate(messages)
-            ]
+        try:
+            with transaction(db):
+                added = [
+                    (message.priority, outbox_rows.add(db, message, self._last_seq + 1 + n))
+                    for n, message in enumerate(messages)
+                ]
+        except sqlite3.OperationalError as error:
+            if failure_of(error) is not Failure.DISK_FULL:
+                raise
+            for message in messages:
+                self._insert_with_room(db, message)
+            return
         self._last_seq += len(messages)
-        self._books.came(_new(added))
+        self._books.came((priority, stored_bytes) for priority, stored_bytes in added if stored_bytes)
 
     def _drop(self, what: str, where: str, reason: Dropped) -> None:
         self._attempt(what, self._room.with_reserve(lambda db: self._room.drop(db, where, reason)))
 
 
-def _new(added: Iterable[tuple[Priority, int]]) -> list[tuple[Priority, int]]:
-    """Those that were written; an id that was there already takes no bytes."""
-    return [(priority, stored_bytes) for priority, stored_bytes in added if stored_bytes]
+def _above_every_row() -> int:
+    """A place above all that a file may hold that cannot be opened, and unlike the one of any start before."""
+    return max(time.time_ns(), _HIGH_SEQ) + int.from_bytes(os.urandom(4), "big")

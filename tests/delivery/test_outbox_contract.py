@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -178,6 +179,41 @@ def test_a_cap_full_of_alarms_refuses_and_says_the_mend(make: Make) -> None:
     first = outbox.read(Priority.ALARM, after_seq=0, limit=40)
     outbox.delete(row.seq for row in first)
     outbox.put(padded(samples.alarm_message(), 3000))
+
+
+def test_without_results_states_make_room_for_alarms_and_newer_states_but_not_for_results(make: Make) -> None:
+    outbox = make(OutboxLimits(max_bytes=512 * 1024))
+    only_word = padded(samples.state_message("mic-0"), 3000)
+    outbox.put(only_word)
+    states = [padded(samples.state_message("mic-1"), 3000) for _ in range(300)]
+    for state in states:
+        outbox.put(state)
+    kept = ids(outbox, Priority.STATE)
+    assert kept == [only_word.event_id, *(state.event_id for state in states[301 - len(kept) :])]
+    for _ in range(200):
+        with contextlib.suppress(DeliveryError):  # refused, or older results go
+            outbox.put(padded(samples.result_message(), 3000))
+    assert ids(outbox, Priority.STATE) == kept
+    alarms = [padded(samples.alarm_message(), 3000) for _ in range(60)]
+    for alarm in alarms:
+        outbox.put(alarm)
+    assert ids(outbox, Priority.ALARM) == [alarm.event_id for alarm in alarms]
+    assert ids(outbox, Priority.RESULT) == []
+    assert ids(outbox, Priority.STATE)[0] == only_word.event_id
+    stats = outbox.stats()
+    assert stats.total_rows == stats.accepted - stats.dropped[Dropped.CAP]
+
+
+def test_a_cap_that_is_reached_by_several_at_once_is_no_fault_of_the_disk(make: Make) -> None:
+    outbox = make(OutboxLimits(max_bytes=256 * 1024))
+    results = [padded(samples.result_message(), 3000) for _ in range(300)]
+    for first in range(0, 300, 20):
+        outbox.put_all(results[first : first + 20])
+    kept = ids(outbox, Priority.RESULT)
+    assert kept == [message.event_id for message in results[-len(kept) :]]
+    stats = outbox.stats()
+    assert stats.dropped[Dropped.CAP] == 300 - len(kept) > 0
+    assert not any(stats.errors.values())
 
 
 def test_only_old_results_with_a_trusted_time_are_dropped_for_their_age(make: Make) -> None:

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.delivery.dispatch import Dispatch
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
-from edge_agent.delivery.outbox import Outbox, OutboxLimits, Row
+from edge_agent.delivery.outbox import Dropped, Outbox, OutboxLimits, PartialReadError, Row
 from edge_agent.delivery.spill_outbox import SpillOutbox
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from tests.delivery import samples
+
+_MAKERS = {Priority.ALARM: samples.alarm_message, Priority.RESULT: samples.result_message}
 
 
 class Disk(SqliteOutbox):
@@ -36,7 +39,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def _read(outbox: Outbox, priority: Priority = Priority.RESULT, after_seq: int = 0) -> list[Row]:
-    return list(outbox.read(priority, after_seq=after_seq, limit=1000))
+    try:
+        return list(outbox.read(priority, after_seq=after_seq, limit=1000))
+    except PartialReadError as error:
+        return list(error.rows)
 
 
 def _ids(rows: list[Row]) -> list[str]:
@@ -118,6 +124,84 @@ def test_a_disk_that_fails_at_the_start_is_waited_for(tmp_path: Path) -> None:
     outbox.close()
     with contextlib.closing(SqliteOutbox(path)) as again:
         assert _ids(_read(again, Priority.ALARM)) == [first.event_id, second.event_id]
+
+
+@pytest.mark.parametrize("priority", [Priority.RESULT, Priority.ALARM])
+def test_after_a_fault_events_return_to_a_disk_that_is_at_its_cap(tmp_path: Path, priority: Priority) -> None:
+    """The oldest results on the disk make room for what was held, as they do for what is new."""
+    disk = Disk(tmp_path / "outbox.db", OutboxLimits(max_bytes=128 * 1024))
+    with contextlib.closing(SpillOutbox(disk)) as outbox:
+        results = [samples.result_message() for _ in range(700)]
+        for message in results:
+            outbox.put(message)
+        assert disk.stats().dropped[Dropped.CAP] > 0
+        disk.failing = Failure.IO
+        held = [_MAKERS[priority]() for _ in range(100)]
+        outbox.put_all(held)
+        assert outbox.held == 100
+        disk.failing = None
+        outbox.put(_MAKERS[priority]())
+        assert outbox.held == 0
+        kept = _ids(_read(disk, priority))
+        assert kept[-101:-1] == [message.event_id for message in held]
+        stats = outbox.stats()
+        assert stats.accepted == 801
+        assert stats.total_rows == 801 - stats.dropped[Dropped.CAP]
+        assert not stats.errors.get(Failure.DISK_FULL)
+
+
+def test_two_starts_without_the_disk_do_not_give_the_same_places(tmp_path: Path) -> None:
+    """A row that is sent from memory must not take another one with it that has its place on the disk."""
+    path = tmp_path / "absent" / "outbox.db"
+    with contextlib.closing(SpillOutbox(SqliteOutbox(path, patient=True))) as first:
+        waiting = [samples.alarm_message(f"first-{index}") for index in range(5)]
+        first.put_all(waiting)
+        path.parent.mkdir()
+        assert first.retry()
+    path.parent.rename(tmp_path / "away")
+    with contextlib.closing(SpillOutbox(SqliteOutbox(path, patient=True))) as second:
+        second.put(samples.alarm_message("second"))
+        [row] = _read(second, Priority.ALARM)
+        (tmp_path / "away").rename(path.parent)
+        second.delete([row.seq])
+        assert _ids(_read(second, Priority.ALARM)) == [message.event_id for message in waiting]
+
+
+def test_an_event_whose_place_is_taken_on_the_disk_gets_another(disk: Disk) -> None:
+    there, come = samples.alarm_message("there"), samples.alarm_message("come")
+    disk.put(there)
+    disk.adopt([Row(1, come), Row(1, there)])
+    assert _ids(_read(disk, Priority.ALARM)) == [there.event_id, come.event_id]
+    assert disk.last_seq == 2
+
+
+def test_what_the_disk_cannot_read_for_a_while_is_not_passed_over(disk: Disk) -> None:
+    outbox = SpillOutbox(disk)
+    on_disk = [samples.alarm_message(f"m{index}") for index in range(3)]
+    outbox.put_all(on_disk)
+    outbox.put_all(results := [samples.result_message(f"m{index}") for index in range(3)])
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000.0, now_s=0.0)
+    disk.failing = Failure.IO
+    held = [samples.alarm_message("held"), samples.result_message("held")]
+    outbox.put_all(held)
+    sent = _send(outbox, dispatch, 1.0)
+    assert sent == [held[0].event_id]
+    disk.failing = None
+    assert sorted(_send(outbox, dispatch, 2.0)) == sorted(m.event_id for m in (*on_disk, *results, held[1]))
+    assert outbox.stats().total_rows == 0
+
+
+def _send(outbox: SpillOutbox, dispatch: Dispatch, now_s: float) -> list[str]:
+    """What goes over the connection until there is no more, acknowledged at once."""
+    sent: list[str] = []
+    with contextlib.suppress(DeliveryError):
+        while taken := dispatch.take(now_s):
+            for outgoing in taken:
+                sent.append(outgoing.row.message.event_id)
+                dispatch.acknowledged(outgoing.row.seq)
+                with contextlib.suppress(DeliveryError):
+                    outbox.delete([outgoing.row.seq])
+    return sent
 
 
 @settings(max_examples=30, deadline=None)

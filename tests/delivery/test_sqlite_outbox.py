@@ -217,6 +217,70 @@ def test_on_a_full_disk_results_make_room_for_alarms(small_disk: Path) -> None:
     outbox.close()
 
 
+def test_a_disk_that_fills_near_the_cap_takes_alarms_all_the_same(small_disk: Path) -> None:
+    """The journal needs the reserve to give results up, whichever of the two limits is met first."""
+    limits = OutboxLimits(max_bytes=1024 * 1024, reserve_bytes=512 * 1024)
+    with contextlib.closing(SqliteOutbox(small_disk / "outbox.db", limits)) as outbox:
+        while not outbox.stats().dropped[Dropped.CAP]:
+            fill(outbox, 100)
+        assert outbox._db is not None
+        outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (small_disk / "somebody-else").write_bytes(b"x" * (_free_bytes(small_disk) // 4096 * 4096))
+        assert _free_bytes(small_disk) < 4096
+        alarms = [samples.alarm_message() for _ in range(50)]
+        for alarm in alarms:
+            outbox.put(alarm)
+        assert all_ids(outbox, Priority.ALARM) == [alarm.event_id for alarm in alarms]
+
+
+def _free_bytes(directory: Path) -> int:
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+@pytest.mark.parametrize("what", ["deleted", "replaced", "all deleted"])
+def test_a_file_that_is_taken_away_while_in_use_is_put_back(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "state" / "outbox.db"
+    path.parent.mkdir()
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        written = fill(outbox, 200)
+        match what:
+            case "deleted":
+                path.unlink()
+            case "replaced":
+                other = tmp_path / "other.db"
+                with contextlib.closing(SqliteOutbox(other)) as restored:
+                    fill(restored, 3)
+                other.replace(path)
+            case "all deleted":
+                for part in path.parent.iterdir():
+                    part.unlink()
+        written += fill(outbox, 1)
+        assert all_ids(outbox) == written
+        assert outbox.stats().files_set_aside == (what == "replaced")
+        written += fill(outbox, 200)
+        left = outbox.read(Priority.RESULT, after_seq=0, limit=100)
+        outbox.delete([row.seq for row in left])
+        written = written[100:]
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        assert all_ids(outbox) == written
+
+
+def test_a_directory_that_is_taken_away_is_told_of_and_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "outbox.db"
+    path.parent.mkdir()
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        written = fill(outbox, 20)
+        path.parent.rename(tmp_path / "away")
+        written += fill(outbox, 5)
+        assert all_ids(outbox) == written
+        assert outbox.stats().errors[Failure.IO] > 0
+        path.parent.mkdir()
+        written += fill(outbox, 5)
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        assert all_ids(outbox) == written
+
+
 def test_a_commit_is_quick(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
     durations_s = []
