@@ -13,7 +13,7 @@ from edge_agent.agent.asking.control import Control
 from edge_agent.agent.hearing.crew import Crew
 from edge_agent.agent.hearing.engine import Engine
 from edge_agent.agent.profiles import ProfileStore, ProfileWatch
-from edge_agent.agent.telling.readings import ledger_readings
+from edge_agent.agent.telling.readings import ledger_readings, machine_readings
 from edge_agent.agent.telling.reporter import Reporter
 from edge_agent.agent.telling.sender import Sender
 from edge_agent.agent.trends import Trends
@@ -128,7 +128,7 @@ class Parts:
         topics = Topics(settings.mqtt.root_topic, settings.agent.site, settings.agent.gateway)
         ulids = UlidFactory(now_ms=lambda: self.clock.wall_ns() // 1_000_000, randomness=os.urandom)
         messages = MessageFactory(topics, ulids)
-        self.metrics.machine_known(*(machine.id for machine in settings.machine))
+        self.show_machines()
 
         # The port is the first thing taken, the state directory the second: where either fails nothing is left behind.
         self.taps = Taps()
@@ -208,6 +208,10 @@ class Parts:
         """Metrics and health name the models in use."""
         self.metrics.model_loaded(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
         self.health.bundle_verified(f"{bundle.name} {bundle.version}", self_test_passed=True)
+
+    def show_machines(self) -> None:
+        """Metrics name the machines of the configuration, and what was learnt of them."""
+        self.metrics.machines(machine_readings(self.settings.machine, self.roster))
 
     def _begin_with(self, settings: AgentSettings, early: ModelProbe | None) -> tuple[Bundle, Roster]:
         """The bundle in use with its profiles; the last good one where those have a flaw."""

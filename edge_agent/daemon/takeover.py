@@ -110,7 +110,7 @@ class Takeover:
         if parts.hub is not None:
             parts.hub.hears(settings)
         parts.alarms.watches(machines.machines, (source.id for source in settings.source))
-        parts.metrics.machine_known(*(machine.id for machine in settings.machine))
+        parts.show_machines()
         parts.frontage.know(settings)
         parts.crew.engage(changes.coming, settings, source_plans(settings, machines))
         uplink = parts.uplink
@@ -136,6 +136,7 @@ class Takeover:
         parts.engine.adopt(analyser)
         machines.take_over(parts.roster)
         parts.roster = machines
+        parts.show_machines()
         parts.trends.commissioned(machines.commissioned)
         reference = bundle_reference(bundle.ref)
         for part in (parts.reporter, parts.clips, parts.hub):

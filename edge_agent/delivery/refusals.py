@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Refusals:
     """
 
     def __init__(self, changed: Callable[[str | None], None]) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[tuple[str, str]] = Counter({(each, _REASONS[135]): 0 for each in get_args(Operation)})
         self._changed = changed
         self._topics: dict[tuple[Operation, str], str] = {}
         self._told: str | None = None

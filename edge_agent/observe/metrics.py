@@ -6,8 +6,10 @@ import math
 import shutil
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.metrics import MetricWrapperBase
 
 from edge_agent.observe.collectors import (
     ClipsCollector,
@@ -17,11 +19,22 @@ from edge_agent.observe.collectors import (
     OutboxCollector,
 )
 from edge_agent.observe.health import State
+from edge_agent.observe.labels import (
+    ALARM_STATES,
+    INPUT_FINDINGS,
+    MACHINE_STATES,
+    PROFILES,
+    SHED_CAUSES,
+    STAGES,
+    STORE_OPERATIONS,
+    one_of,
+)
 from edge_agent.observe.readings import (
     ClipsReading,
     DeliveryReading,
     IntakeReading,
     LedgerReading,
+    MachineReading,
     OutboxReading,
     SyncReading,
     UpdatesReading,
@@ -29,27 +42,7 @@ from edge_agent.observe.readings import (
 from edge_agent.observe.sync_collector import SyncCollector
 from edge_agent.observe.updates_collector import UpdatesCollector
 
-MACHINE_STATES = ("normal", "suspect", "alarm", "input_fault", "uncommissioned", "unknown")
-"""States of a window, as in the events."""
-
-ALARM_STATES = (
-    "normal", "unacknowledged", "acknowledged", "returned_unacknowledged", "latched", "suppressed", "shelved",
-    "out_of_service",
-)  # fmt: skip
-"""States of an alarm, as in the events."""
-
-INPUT_FINDINGS = (
-    "dead", "frozen", "unplugged", "stopped", "clipped", "dc_offset", "frozen_bits", "muffled", "hum",
-    "identity_mismatch",
-)  # fmt: skip
-"""What may be wrong with an input, as in the events."""
-
-SHED_CAUSES = ("behind", "slow_viewer")
-"""Why frames are not shown: the scorer is behind, or a viewer does not fetch them."""
-
-STAGES = ("features", "encode", "score", "store")
-"""Stages whose time is measured: log-mel and patches, encoder, detectors, outbox."""
-
+_M = TypeVar("_M", bound=MetricWrapperBase)
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 _SCORE_BUCKETS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 8.0)
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -73,14 +66,24 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        self._labelled: list[tuple[MetricWrapperBase, tuple[str, ...]]] = []
+        self._machines: dict[str, MachineReading] = {}
+        self._bundle: tuple[str, str, str] | None = None
         ProcessCollector(namespace="edge_agent", registry=registry)  # CPU, memory and open files of the agent itself
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"edge_agent_{name}", text, labels, registry=registry)
+            return self._remembered(Counter(f"edge_agent_{name}", text, labels, registry=registry), labels)
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"edge_agent_{name}", text, labels, registry=registry)
+            return self._remembered(Gauge(f"edge_agent_{name}", text, labels, registry=registry), labels)
 
+        self._machine = gauge(
+            "machine_info",
+            "The machines that are configured and what was learnt of them; always 1.",
+            "machine",
+            "type",
+            "profile",
+        )
         self._windows = counter("windows", "Windows finished, by what they said of the machine.", "machine", "state")
         self._score = gauge("window_score", "Anomaly score of the last window.", "machine")
         self._threshold = gauge("window_threshold", "Score above which a window is anomalous.", "machine")
@@ -102,6 +105,11 @@ class Metrics:
             "window_last_scored_timestamp_seconds", "Wall time at which the last window was finished.", "machine"
         )
         self._alarm = gauge("alarm_state", "1 for the state that the machine's alarm is in.", "machine", "state")
+        self._alarm_raised = gauge(
+            "alarm_raised_timestamp_seconds",
+            "Wall time at which the episode began that the machine's alarm tells of; none while it is normal.",
+            "machine",
+        )
         self._alarms = counter("alarms_raised", "Alarm episodes begun; exemplars name alarm and clip.", "machine")
         self._alarm_changes = counter("alarm_changes", "Changes of alarms, by what happened.", "kind", "event")
         self._clip_score = Histogram(
@@ -111,6 +119,7 @@ class Metrics:
             buckets=_SCORE_BUCKETS,
             registry=registry,
         )
+        self._remembered(self._clip_score, ("machine",))
         self._frames_shed = counter(
             "page_frames_shed", "Spectrogram frames that the page was to show and did not, by cause.", "cause"
         )
@@ -146,6 +155,8 @@ class Metrics:
         self._build = gauge("build_info", "The software; always 1.", "version", "python")
         for cause in SHED_CAUSES:
             self._frames_shed.labels(cause)
+        for operation in STORE_OPERATIONS:
+            self._alarm_store.labels(operation)
         self._started = gauge("start_time_seconds", "Wall time at which the agent was started.")
 
     def watch_ledgers(self, read: Callable[[], Iterable[LedgerReading]]) -> None:
@@ -199,18 +210,37 @@ class Metrics:
 
     def model_loaded(self, *, name: str, version: str, sha256: str) -> None:
         """A bundle was verified and is in use from now on."""
-        self._model.clear()
-        self._model.labels(name, version, sha256).set(1)
+        former, self._bundle = self._bundle, (name, version, sha256)
+        self._model.labels(*self._bundle).set(1)
+        if former not in (None, self._bundle):
+            self._model.remove(*former)
 
-    def machine_known(self, *machines: str) -> None:
-        """Machines are configured: their counters exist from now on, at 0."""
-        for machine in machines:
-            for state in MACHINE_STATES:
-                self._windows.labels(machine, state)
-            self._alarms.labels(machine)
-            self._clip_score.labels(machine)
-            self.alarm_state(machine, "normal")
-            self.input_findings(machine, ())
+    def machines(self, machines: Iterable[MachineReading]) -> None:
+        """These machines are configured: their counters exist from now on, at 0, and nothing of those that are gone."""
+        former, self._machines = self._machines, {each.machine: each for each in machines}
+        for machine in former.keys() - self._machines.keys():
+            self._forget("machine", machine)
+        for machine, reading in self._machines.items():
+            before = former.get(machine)
+            self._machine.labels(machine, reading.type, one_of(reading.profile, PROFILES)).set(1)
+            if before is None:
+                for state in MACHINE_STATES:
+                    self._windows.labels(machine, state)
+                self._alarms.labels(machine)
+                self._clip_score.labels(machine)
+                self.alarm_state(machine, "normal")
+                self.input_findings(machine, ())
+            elif before != reading:
+                self._machine.remove(machine, before.type, before.profile)
+
+    def source_known(self, source: str) -> None:
+        """A source is configured: its counters exist from now on, at 0."""
+        self._restarts.labels(source)
+
+    def source_gone(self, source: str) -> None:
+        """A source was configured away: nothing is told of it any more."""
+        self._forget("source", source)
+        self._forget("component", source)
 
     def window_scored(
         self,
@@ -225,7 +255,7 @@ class Metrics:
         wall_s: float | None = None,
     ) -> None:
         """A window is finished; score, threshold and percentile (0-100) are None for a machine without a profile."""
-        self._windows.labels(machine, _known(state, MACHINE_STATES)).inc()
+        self._windows.labels(machine, one_of(state, MACHINE_STATES)).inc()
         if score is not None:
             self._score.labels(machine).set(score)
         if threshold is not None:
@@ -241,13 +271,17 @@ class Metrics:
     def input_findings(self, machine: str, findings: Collection[str]) -> None:
         """What the last window found wrong with the machine's input."""
         for finding in findings:
-            _known(finding, INPUT_FINDINGS)
+            one_of(finding, INPUT_FINDINGS)
         for each in INPUT_FINDINGS:
             self._input_finding.labels(machine, each).set(each in findings)
 
-    def alarm_state(self, machine: str, state: str) -> None:
-        """The machine's alarm came into a state."""
-        _set_one(self._alarm, machine, _known(state, ALARM_STATES), ALARM_STATES)
+    def alarm_state(self, machine: str, state: str, *, raised_s: float | None = None) -> None:
+        """The machine's alarm came into a state; the wall time at which its episode began, where there is one."""
+        _set_one(self._alarm, machine, one_of(state, ALARM_STATES), ALARM_STATES)
+        if raised_s is not None and state != "normal":
+            self._alarm_raised.labels(machine).set(raised_s)
+        else:
+            self._alarm_raised.remove_by_labels({"machine": machine})
 
     def alarm_raised(self, machine: str, alarm: str) -> None:
         """An alarm episode began; its id becomes the exemplar."""
@@ -264,15 +298,15 @@ class Metrics:
 
     def page_frames_shed(self, cause: str, frames: int) -> None:
         """Frames of a spectrogram that somebody looks at were not shown: `behind` or `slow_viewer`."""
-        self._frames_shed.labels(_known(cause, SHED_CAUSES)).inc(frames)
+        self._frames_shed.labels(one_of(cause, SHED_CAUSES)).inc(frames)
 
     def alarm_changed(self, kind: str, event: str) -> None:
         """Something happened to an alarm; both words are those of the alarm events."""
         self._alarm_changes.labels(kind, event).inc()
 
     def alarm_store_failed(self, operation: str) -> None:
-        """Alarms could not be written or read: `save`, `history` or `damaged`."""
-        self._alarm_store.labels(operation).inc()
+        """Alarms could not be written or read; one of `STORE_OPERATIONS`."""
+        self._alarm_store.labels(one_of(operation, STORE_OPERATIONS)).inc()
 
     def faults_known(self, machine: str, faults: Iterable[str]) -> None:
         """A machine is watched: the faults of its input are shown from now on, as absent."""
@@ -307,7 +341,7 @@ class Metrics:
 
     def stage_took(self, stage: str, duration_s: float) -> None:
         """One stage was run."""
-        self._stage.labels(_known(stage, STAGES)).observe(duration_s)
+        self._stage.labels(one_of(stage, STAGES)).observe(duration_s)
 
     def source_state(self, source: str, state: State) -> None:
         """A source came into a state."""
@@ -321,11 +355,14 @@ class Metrics:
         """Whether the wall clock is synchronised."""
         self._clock_synced.set(synced)
 
+    def _remembered(self, metric: _M, labels: tuple[str, ...]) -> _M:
+        self._labelled.append((metric, labels))
+        return metric
 
-def _known(value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
-    return value
+    def _forget(self, label: str, value: str) -> None:
+        for metric, labels in self._labelled:
+            if label in labels:
+                metric.remove_by_labels({label: value})
 
 
 def _set_one(gauge: Gauge, name: str, state: str, states: tuple[str, ...]) -> None:

@@ -9,6 +9,15 @@ Counts = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class MachineReading:
+    """A configured machine; `profile` says what was learnt of it, one of `PROFILES`."""
+
+    machine: str
+    type: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerReading:
     """One channel's sample ledger, in native samples."""
 

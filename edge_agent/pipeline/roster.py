@@ -46,6 +46,7 @@ class Roster:
             }
         )
         self._commissioned = {name: profile.created_ns for name, profile in profiles.items() if profile is not None}
+        self._provisional = frozenset(name for name, profile in profiles.items() if profile and profile.provisional)
         self._listeners = {
             machine_id: MachineListener(
                 machine_id,
@@ -68,6 +69,11 @@ class Roster:
     def commissioned(self) -> Mapping[str, int]:
         """When each commissioned machine was, wall time in nanoseconds."""
         return self._commissioned
+
+    @property
+    def provisional(self) -> frozenset[str]:
+        """Those of them of which too little was learnt for a calibrated threshold."""
+        return self._provisional
 
     def listener(self, machine_id: str) -> MachineListener:
         """The machine's listener; raises `KeyError` for one that is not on the roster."""

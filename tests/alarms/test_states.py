@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.alarms.states import BY_PEOPLE, QUIET, TABLE, Event, State, markdown_table, next_state
 from edge_agent.delivery.result import AlarmState
-from edge_agent.observe.metrics import ALARM_STATES
+from edge_agent.observe.labels import ALARM_STATES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "alarms.md"
 

@@ -1,4 +1,7 @@
-"""Every alert has a case in which it alone fires, a runbook, and words for a person; healthy, all are silent."""
+"""Every alert has a case in which it alone fires, a runbook, and words for a person; healthy, all are silent.
+
+What a rule asks for is what a real agent tells: tests/end_to_end/test_observability.py.
+"""
 
 import re
 import subprocess
@@ -7,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.prometheus.cases import CASES, FILES, texts
 from tests.support.agent import ROOT
 from tests.support.prometheus import PROMTOOL, needs_prometheus
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules" / "edge-agent.rules.yml"
-CASES = PROMETHEUS / "rules" / "edge-agent.tests.yml"
 
 _GROUPS = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
 ALERTS = {rule["alert"]: rule for group in _GROUPS for rule in group["rules"] if "alert" in rule}
@@ -34,15 +37,20 @@ def test_promtool_takes_the_configuration_and_the_rules() -> None:
 
 
 @needs_prometheus
-def test_every_case_comes_true() -> None:
-    status, said = _promtool("test", "rules", CASES)
+@pytest.mark.parametrize("path", FILES.values(), ids=lambda path: path.name)
+def test_every_case_comes_true(path: Path) -> None:
+    status, said = _promtool("test", "rules", path)
     assert (status, "SUCCESS" in said, "FAILED" in said) == (0, True, False), said
 
 
 def test_every_alert_has_a_case_and_there_is_a_healthy_one() -> None:
-    names = [case["name"] for case in yaml.safe_load(CASES.read_text(encoding="utf-8"))["tests"]]
+    names = [case.name for case in CASES]
     assert {name.partition(",")[0] for name in names} == {*ALERTS, "healthy"}
     assert len(set(names)) == len(names)
+
+
+def test_the_files_are_what_the_cases_make() -> None:
+    assert {path: path.read_text(encoding="utf-8") for path in RULES.parent.glob("*.tests.yml")} == texts()
 
 
 @needs_prometheus
@@ -50,8 +58,10 @@ def test_a_rule_that_never_fires_is_found(tmp_path: Path) -> None:
     """The cases can fail: the threshold of one rule is put out of reach."""
     spoilt = RULES.read_text(encoding="utf-8").replace('up{job="edge-agent"} == 0', 'up{job="edge-agent"} == 2')
     (tmp_path / RULES.name).write_text(spoilt, encoding="utf-8")
-    (tmp_path / CASES.name).write_text(CASES.read_text(encoding="utf-8"), encoding="utf-8")
-    status, said = _promtool("test", "rules", tmp_path / CASES.name)
+    cases = yaml.safe_load(FILES[2].read_text(encoding="utf-8"))
+    cases["tests"] = [case for case in cases["tests"] if case["name"] == "EdgeAgentDown"]
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump(cases), encoding="utf-8")
+    status, said = _promtool("test", "rules", tmp_path / "cases.yml")
     assert status != 0
     assert "EdgeAgentDown" in said
 

@@ -7,8 +7,16 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from edge_agent.observe.health import State
-from edge_agent.observe.metrics import STAGES, Metrics
-from edge_agent.observe.readings import ClipsReading, DeliveryReading, IntakeReading, LedgerReading, OutboxReading
+from edge_agent.observe.labels import STAGES
+from edge_agent.observe.metrics import Metrics
+from edge_agent.observe.readings import (
+    ClipsReading,
+    DeliveryReading,
+    IntakeReading,
+    LedgerReading,
+    MachineReading,
+    OutboxReading,
+)
 
 LEDGER = LedgerReading("mic", 0, 1000, 700, (("tail", 100), ("low_coverage", 20)), (("overrun", 80),), 100)
 OUTBOX = OutboxReading((("alarm", 1), ("result", 4)), 9000, 50, (("cap", 2),), (("io", 1),), 1, 12.5)
@@ -39,7 +47,7 @@ def moved() -> CollectorRegistry:
     metrics.started(version="0.1.0", python="3.11.7", wall_s=1.7e9)
     metrics.model_loaded(name="base", version="1", sha256="aa")
     metrics.model_loaded(name="base", version="2", sha256="bb")
-    metrics.machine_known("fan-1")
+    metrics.machines([MachineReading("fan-1", "fan", "provisional")])
     metrics.window_scored(
         "fan-1",
         state="alarm",
@@ -51,7 +59,7 @@ def moved() -> CollectorRegistry:
         wall_s=1.7e9,
     )
     metrics.input_findings("fan-1", {"identity_mismatch"})
-    metrics.alarm_state("fan-1", "unacknowledged")
+    metrics.alarm_state("fan-1", "unacknowledged", raised_s=1.6e9)
     metrics.alarm_raised("fan-1", "01ALARM")
     metrics.alarm_heard("fan-1", "01ALARM", "01CLIP")
     metrics.clip_kept("fan-1", "01CLIP", score=5.5, threshold=4.0)

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_agent.observe.health import State
 from edge_agent.observe.metrics import Metrics
+from edge_agent.observe.readings import MachineReading
 from tests.observe.scrape import LEDGER, moved
 
 
@@ -40,6 +41,8 @@ def test_promtool_has_nothing_to_say() -> None:
         ("input_finding", {"machine": "fan-1", "finding": "hum"}, 0),
         ("alarm_state", {"machine": "fan-1", "state": "unacknowledged"}, 1),
         ("alarm_state", {"machine": "fan-1", "state": "normal"}, 0),
+        ("alarm_raised_timestamp_seconds", {"machine": "fan-1"}, 1.6e9),
+        ("machine_info", {"machine": "fan-1", "type": "fan", "profile": "provisional"}, 1),
         ("alarms_raised_total", {"machine": "fan-1"}, 1),
         ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.25"}, 0),
         ("clip_score_ratio_bucket", {"machine": "fan-1", "le": "1.5"}, 1),
@@ -150,6 +153,58 @@ def test_labels_are_bounded() -> None:
     metrics.source_state("mic", State.DOWN)
 
 
+def _series(registry: CollectorRegistry) -> list[str]:
+    return [
+        f"{sample.name}{sample.labels}"
+        for family in registry.collect()
+        for sample in family.samples
+        if "process" not in sample.name
+    ]
+
+
+def test_what_is_configured_away_is_told_of_no_more() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    kept = [MachineReading("fan-1", "fan", "none")]
+    metrics.machines(kept)
+    metrics.faults_known("fan-1", ("hum",))
+    metrics.source_known("mic")
+    before = _series(registry)
+    metrics.machines([*kept, MachineReading("fan-2", "fan", "calibrated")])
+    metrics.faults_known("fan-2", ("hum",))
+    metrics.window_scored(
+        "fan-2", state="alarm", score=5.0, threshold=4.0, percentile=99.0, level_dbfs=-30.0, level_db_spl=6.0, wall_s=1
+    )  # fmt: skip
+    metrics.alarm_state("fan-2", "latched", raised_s=1.0)
+    metrics.alarm_raised("fan-2", "01ALARM")
+    metrics.clip_kept("fan-2", "01CLIP", score=5.0, threshold=4.0)
+    metrics.source_known("line")
+    metrics.source_state("line", State.DOWN)
+    metrics.restarted("line")
+    assert len(_series(registry)) > len(before)
+    metrics.machines(kept)
+    metrics.source_gone("line")
+    assert _series(registry) == before
+
+
+def test_what_was_learnt_of_a_machine_is_told_once() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for profile in ("none", "provisional", "calibrated", "calibrated"):
+        metrics.machines([MachineReading("fan-1", "fan", profile)])
+        told = [series for series in _series(registry) if "machine_info" in series]
+        assert told == [f"edge_agent_machine_info{ {'machine': 'fan-1', 'type': 'fan', 'profile': profile} }"]
+
+
+def test_an_alarm_has_begun_at_some_time_until_it_is_over() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for state, raised_s in (("unacknowledged", 5.0), ("acknowledged", 5.0), ("shelved", None), ("normal", 5.0)):
+        metrics.alarm_state("fan-1", state, raised_s=raised_s)
+        shown = registry.get_sample_value("edge_agent_alarm_raised_timestamp_seconds", {"machine": "fan-1"})
+        assert shown == (None if state == "normal" else raised_s)
+
+
 def test_a_stepped_clock_leaves_the_latency_alone() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -162,7 +217,7 @@ def test_two_agents_in_one_process_share_nothing() -> None:
     first, second = CollectorRegistry(), CollectorRegistry()
     one, other = Metrics(first), Metrics(second)
     for metrics in (one, other):
-        metrics.machine_known("fan-1")
+        metrics.machines([MachineReading("fan-1", "fan", "none")])
     one.alarm_raised("fan-1", "01ALARM")
     raised = [r.get_sample_value("edge_agent_alarms_raised_total", {"machine": "fan-1"}) for r in (first, second)]
     assert raised == [1, 0]

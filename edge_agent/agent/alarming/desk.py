@@ -368,8 +368,11 @@ class AlarmDesk:
 
     def _show(self, alarm: Alarm) -> None:
         key = alarm.key
+        if key.machine and key.machine not in self._machines:
+            return  # it is watched no more, and nothing is shown of it
         if key.kind is Kind.ANOMALY:
-            self._metrics.alarm_state(key.machine, alarm.state.value)
+            raised_s = None if alarm.raised_ns is None else alarm.raised_ns / NS_PER_S
+            self._metrics.alarm_state(key.machine, alarm.state.value, raised_s=raised_s)
         elif key.kind is Kind.INPUT_FAULT:
             self._metrics.input_fault(key.machine, key.fault, on=alarm.active)
         elif key == PLANT:

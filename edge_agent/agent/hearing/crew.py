@@ -107,6 +107,7 @@ class Crew:
             del self._runners[name], self._sections[name]
             self._engine.remove(name)
             self._health.forget(name)
+            self._metrics.source_gone(name)
             for remembered in (self._shown, self._rates, self._down_ns):
                 remembered.pop(name, None)
 
@@ -147,6 +148,7 @@ class Crew:
         )
 
     def _start(self, runner: SourceRunner) -> None:
+        self._metrics.source_known(runner.source_id)
         self._health.register(runner.source_id, Kind.SOURCE, now_s=self._now_s())
         runner.start()
 

@@ -1,14 +1,37 @@
 """Snapshots of other packages in the words that the metrics read."""
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from edge_agent.capture.clock import NS_PER_S
 from edge_agent.capture.ledger import LedgerSnapshot
+from edge_agent.clips import errors as clip_errors
+from edge_agent.clips.reasons import Reason, Removed
 from edge_agent.clips.writer import WriterStats
+from edge_agent.config.machine import MachineSection
 from edge_agent.delivery.errors import Failure
 from edge_agent.delivery.mqtt import PublisherStats
 from edge_agent.delivery.outbox import OutboxStats
-from edge_agent.observe.readings import ClipsReading, Counts, DeliveryReading, LedgerReading, OutboxReading
+from edge_agent.observe.readings import (
+    ClipsReading,
+    Counts,
+    DeliveryReading,
+    LedgerReading,
+    MachineReading,
+    OutboxReading,
+)
+from edge_agent.pipeline.roster import Roster
+
+
+def machine_readings(machines: Iterable[MachineSection], roster: Roster) -> list[MachineReading]:
+    """The configured machines and what was learnt of them."""
+
+    def profile(machine: str) -> str:
+        if machine not in roster.commissioned:
+            return "none"
+        return "provisional" if machine in roster.provisional else "calibrated"
+
+    return [MachineReading(each.id, each.type, profile(each.id)) for each in machines]
 
 
 def ledger_readings(snapshots: Iterable[LedgerSnapshot]) -> list[LedgerReading]:
@@ -57,8 +80,7 @@ def delivery_reading(stats: PublisherStats) -> DeliveryReading:
 
 
 def _by_reason(counts: Mapping[Failure, int]) -> Counts:
-    """Every reason, at 0 from the start: `increase()` does not see the first step of a series that begins with it."""
-    return tuple((failure.value, counts.get(failure, 0)) for failure in Failure)
+    return _each(Failure, ((failure.value, count) for failure, count in counts.items()))
 
 
 def clips_reading(stats: WriterStats, ring_bytes: int) -> ClipsReading:
@@ -67,11 +89,17 @@ def clips_reading(stats: WriterStats, ring_bytes: int) -> ClipsReading:
     return ClipsReading(
         stored=() if store is None else tuple((reason, clips) for reason, clips, _ in store.clips),
         stored_bytes=() if store is None else tuple((reason, size) for reason, _, size in store.clips),
-        kept=() if store is None else store.kept,
+        kept=_each(Reason, () if store is None else store.kept),
         dropped=stats.dropped,
-        removed=() if store is None else store.removed,
-        errors=() if store is None else store.failures,
+        removed=_each(Removed, () if store is None else store.removed),
+        errors=_each(clip_errors.Failure, () if store is None else store.failures),
         verdicts=stats.verdicts,
         ring_bytes=ring_bytes,
         waiting_bytes=stats.waiting_bytes,
     )
+
+
+def _each(words: Iterable[StrEnum], counts: Iterable[tuple[str, int]]) -> Counts:
+    """Every word, at 0 from the start: `increase()` does not see the first step of a series that begins with it."""
+    told = dict(counts)
+    return tuple((word.value, told.get(word.value, 0)) for word in words)
