@@ -155,6 +155,22 @@ class ClipIndex:
                 values.append(value)
         return self._rows(f"{where} ORDER BY start_ns DESC, id DESC LIMIT ?", *values, limit)
 
+    def count(self, *, machine: str | None = None) -> int:
+        """How many clips there are, of one machine or of all."""
+        where, values = ("", ()) if machine is None else (" WHERE machine = ?", (machine,))
+        return int(self._run(lambda db: db.execute(f"SELECT count(*) FROM clip{where}", values).fetchone())[0])
+
+    def of_alarms(self, alarms: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Ids of the clips that show these episodes, oldest first; an episode without one is left out."""
+        query = (
+            "SELECT alarm, id FROM clip WHERE alarm IN (SELECT value FROM json_each(?)) ORDER BY alarm, start_ns, id"
+        )
+        wanted = json.dumps(list(alarms))
+        found: dict[str, tuple[str, ...]] = {}
+        for alarm, clip_id in self._run(lambda db: db.execute(query, (wanted,)).fetchall()):
+            found[alarm] = (*found.get(alarm, ()), clip_id)
+        return found
+
     def unsynced(
         self, *, settled_before: str, limit: int, excluding: Iterable[str] = (), reasons: Iterable[Reason] = Reason
     ) -> tuple[ClipRow, ...]:

@@ -108,6 +108,14 @@ class ClipStore:
         """Clips, newest first."""
         return self._indexed(lambda: self._index.rows(machine=machine, reason=reason, since_ns=since_ns, limit=limit))
 
+    def count(self, *, machine: str | None = None) -> int:
+        """How many clips there are, of one machine or of all."""
+        return self._indexed(lambda: self._index.count(machine=machine))
+
+    def of_alarms(self, alarms: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Ids of the clips that show these episodes, oldest first; an episode without one is left out."""
+        return self._indexed(lambda: self._index.of_alarms(alarms))
+
     def unsynced(
         self,
         *,

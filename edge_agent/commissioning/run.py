@@ -198,6 +198,11 @@ class CommissioningRun:
         recordings = self.recordings
         return self._learnt.profile, tuple(recordings[i] for i in self._learnt.kept)
 
+    def take_back(self) -> None:
+        """What was accepted could not be kept: it waits again to be accepted or not."""
+        self._require(Phase.ACCEPTED)
+        self._phase = Phase.LEARNT
+
     def discard(self) -> None:
         """A person does not want it: what was gathered is forgotten. May be called at any time but after `accept`."""
         self._require(Phase.LISTENING, Phase.LEARNT, Phase.REFUSED, Phase.DISCARDED)

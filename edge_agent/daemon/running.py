@@ -14,7 +14,6 @@ from edge_agent.daemon.settling import Leftovers
 from edge_agent.daemon.takeover import Takeover
 from edge_agent.inference.probe import ModelProbe
 from edge_agent.observe.health import Kind
-from edge_agent.web.watch import seen_window
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +120,7 @@ class Daemon:
         if parts.updates is not None:
             parts.updates.window(event)
         parts.tap_server.taps.window(event)
-        parts.frontage.board.window(seen_window(event))
+        parts.frontage.window(event)
 
     def _look_after(self) -> None:
         """What needs no haste."""

@@ -23,6 +23,7 @@ from edge_agent.observe.threaded import in_thread
 
 _BACKLOG = 128
 _IDLE_TIMEOUT_S = 10
+_GONE_AFTER_MS = 30_000
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -168,6 +169,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ObserveError(f"cannot listen on {host}:{port}: {error}; set a host of this computer") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # a phone that left without a word holds its stream no longer than that
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER_MS)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:

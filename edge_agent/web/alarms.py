@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -35,7 +36,7 @@ class AlarmPages:
         history: What happened to them, oldest first.
         perform: Carries out a command; the same path as commands over MQTT, with its audit log.
         now: RFC 3339 of this moment.
-        clips_of: Ids of the clips kept of an episode.
+        clips_of: Ids of the clips kept of each of some episodes.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class AlarmPages:
         history: Callable[[], Sequence[HistoryEntry]],
         perform: Perform,
         now: Callable[[], str],
-        clips_of: Callable[[str], Sequence[str]] = lambda _episode: (),
+        clips_of: Callable[[Collection[str]], Mapping[str, Sequence[str]]] = lambda _episodes: {},
     ) -> None:
         self._alarms = alarms
         self._history = history
@@ -68,7 +69,8 @@ class AlarmPages:
             asked |= {"id": secrets.token_urlsafe(16), "issued_at": self._now()}
             caller = request.client.host if request.client is not None else ""
             verb = request.path_params["verb"]
-            reply = self._perform(verb, json.dumps(asked, allow_nan=False).encode(), f"page at {caller}")
+            content = json.dumps(asked, allow_nan=False).encode()
+            reply = await run_in_threadpool(self._perform, verb, content, f"page at {caller}")
             return JSONResponse(
                 {"outcome": reply.outcome, "text": reply.text, "state": reply.state, "error": reply.text},
                 200 if reply.outcome == "done" else 409,
@@ -87,7 +89,9 @@ class AlarmPages:
         return {"alarms": standing}
 
     def _standing(self) -> list[Json]:
-        return [_alarm(alarm, self._clips_of(alarm.id)) for alarm in self._alarms() if alarm.state is not State.NORMAL]
+        standing = [alarm for alarm in self._alarms() if alarm.state is not State.NORMAL]
+        clips = self._clips_of([alarm.id for alarm in standing])
+        return [_alarm(alarm, clips.get(alarm.id, ())) for alarm in standing]
 
 
 def _alarm(alarm: Alarm, clips: Sequence[str]) -> Json:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from edge_agent.web.board import Board
 from edge_agent.web.errors import WebError
-from edge_agent.web.gate import COOKIE, LOGIN, Gate, Sessions
+from edge_agent.web.extension import Extension, Gateway
+from edge_agent.web.gate import COOKIE, LOGIN, Gate, Sessions, caller_of
+from edge_agent.web.live import Live
 from edge_agent.web.requests import NO_STORE, body_of
 from edge_agent.web.views import (
-    GatewayView,
-    MachineFacts,
     card_json,
     facts_json,
     gateway_json,
@@ -35,6 +33,10 @@ T = TypeVar("T")
 _STATIC: Final = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "link.js": "text/javascript",
+    "machines.js": "text/javascript",
+    "gateway.js": "text/javascript",
+    "standing.js": "text/javascript",
     "chart.js": "text/javascript",
     "machine.js": "text/javascript",
     "spectrogram.js": "text/javascript",
@@ -45,32 +47,6 @@ _STATIC: Final = {
     "commission.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_TICK_S: Final = 1.0
-_MAX_WATCHERS: Final = 12
-
-
-class Gateway(Protocol):
-    """What the page asks of the agent; from the thread of the server."""
-
-    def view(self) -> GatewayView:
-        """The gateway now."""
-        ...
-
-    def machines(self) -> tuple[MachineFacts, ...]:
-        """What is configured and learnt, in order of name."""
-        ...
-
-
-class Extension(Protocol):
-    """More routes of the page: alarms, clips, commissioning."""
-
-    def routes(self) -> list[BaseRoute]:
-        """Its routes."""
-        ...
-
-    def changes(self, seen: dict[str, int]) -> dict[str, Any]:
-        """What a watcher that saw these versions has not seen yet; notes in `seen` that it has now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +56,6 @@ class PageParts:
     board: Board
     gateway: Gateway
     extensions: tuple[Extension, ...] = ()
-
-
-@dataclass(slots=True)
-class _Watchers:
-    count: int = 0
 
 
 def page_routes(
@@ -98,7 +69,8 @@ def page_routes(
         extensions: More routes.
         sessions: Who may; None on the loopback, where no token is asked for.
     """
-    watchers = _Watchers()
+    more = [route for extension in extensions for route in extension.routes()]
+    offers = sorted({route.path for route in more if isinstance(route, Route)})
 
     def overview(_request: Request) -> Response:
         newest = board.newest()
@@ -115,6 +87,7 @@ def page_routes(
                     for name in sorted({*newest, *facts})
                 ],
                 "log": log_json(board.log()),
+                "offers": offers,
             }
         )
 
@@ -141,13 +114,6 @@ def page_routes(
             raise WebError(400, "since_s must be a number of seconds") from None
         return _json(_known(lambda: board.history(name, since_s), name))
 
-    async def live(request: Request) -> Response:
-        if watchers.count >= _MAX_WATCHERS:
-            raise WebError(503, f"{_MAX_WATCHERS} pages are open already; close one")
-        return StreamingResponse(
-            _live(request, board, extensions, watchers), media_type="text/event-stream", headers=NO_STORE
-        )
-
     def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in _STATIC:
@@ -162,15 +128,13 @@ def page_routes(
         Route("/static/{name}", static),
         Route("/api/overview", overview),
         Route("/api/gateway", gateway_now),
-        Route("/api/live", live),
+        Live(board, gateway, extensions).route(),
         Route("/api/machines/{machine}", machine),
         Route("/api/machines/{machine}/history", history),
     ]
     if sessions is not None:
         routes += _login_routes(sessions)
-    for extension in extensions:
-        routes += extension.routes()
-    return routes
+    return routes + more
 
 
 def create_app(routes: list[BaseRoute], *, token: str | None = None, page: PageParts | None = None) -> Starlette:
@@ -195,54 +159,13 @@ def refused(_request: Request, error: Exception) -> Response:
     return _json({"error": str(error)}, status)
 
 
-async def _live(
-    request: Request, board: Board, extensions: tuple[Extension, ...], watchers: _Watchers
-) -> AsyncIterator[bytes]:
-    """Server-sent events: at most one a second, with what changed since the last; a comment when nothing did."""
-    watchers.count += 1
-    try:
-        version, log_version = board.version, board.log_version
-        seen: dict[str, int] = {}
-        for extension in extensions:
-            extension.changes(seen)
-        yield b"retry: 2000\n\n"
-        idle = 0
-        leaving: asyncio.Event = request.app.state.leaving
-        while not leaving.is_set() and not await request.is_disconnected():
-            await _tick(leaving)
-            changes: dict[str, Any] = {}
-            if board.version != version:
-                newest, version = board.newest(version), board.version
-                changes["machines"] = [card_json(window) for window in newest.values() if window is not None]
-            if board.log_version != log_version:
-                log_version = board.log_version
-                changes["log"] = log_json(board.log()[:20])
-            for extension in extensions:
-                changes.update(extension.changes(seen))
-            idle = 0 if changes else idle + 1
-            if changes:
-                yield f"data: {json.dumps(changes, separators=(',', ':'), allow_nan=False)}\n\n".encode()
-            elif idle % 15 == 0:
-                yield b": alive\n\n"
-    finally:
-        watchers.count -= 1
-
-
-async def _tick(leaving: asyncio.Event) -> None:
-    """A second, or less where the server ends."""
-    try:
-        await asyncio.wait_for(leaving.wait(), _TICK_S)
-    except TimeoutError:
-        return
-
-
 def _login_routes(sessions: Sessions) -> list[BaseRoute]:
     def form(_request: Request) -> Response:
         return Response(_file("login.html"), media_type="text/html", headers=NO_STORE)
 
     async def log_in(request: Request) -> Response:
         given = (await body_of(request)).get("token")
-        name = sessions.open(given) if isinstance(given, str) else None
+        name = sessions.open(given, caller_of(request)) if isinstance(given, str) else None
         if name is None:
             raise WebError(401, "that is not the token, or there were too many attempts in the last minute")
         answer = _json({})

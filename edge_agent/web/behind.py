@@ -26,9 +26,9 @@ from edge_agent.inference.bundle import Bundle
 from edge_agent.observe.health import HealthReport
 from edge_agent.observe.readings import SyncReading
 from edge_agent.web.alarms import AlarmPages
-from edge_agent.web.app import Extension
 from edge_agent.web.clips import ClipPages
 from edge_agent.web.commission import CommissionPages
+from edge_agent.web.extension import Extension
 from edge_agent.web.frontage import Behind
 from edge_agent.web.gateway import AgentGateway
 from edge_agent.web.live_frames import LiveFrames
@@ -88,13 +88,14 @@ def behind(parts: AgentParts) -> Behind:
         bundle=parts.bundle,
         learning_frozen=lambda machine: parts.alarms().learning_frozen(machine),
         in_words=parts.describe,
+        health=parts.health,
     )
     alarms = AlarmPages(
         alarms=lambda: parts.alarms().alarms(),
         history=history(parts.state_dir).newest,
         perform=lambda verb, payload, caller: parts.commander().handle(Asked(verb, payload, "page", caller=caller)),
         now=lambda: rfc3339(parts.clock.wall_ns()),
-        clips_of=(lambda _episode: ()) if clips is None else clips.of_episode,
+        clips_of=(lambda _episodes: {}) if clips is None else clips.of_episodes,
     )
     extensions: tuple[Extension, ...] = (alarms, CommissionPages(teacher))
     return Behind(

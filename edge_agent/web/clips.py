@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ from edge_agent.web.views import Json
 _SHOWN: Final = 50
 _NAME_LETTERS: Final = 64
 _LABEL_LETTERS: Final = 128
+_ASKED_ANEW_AFTER_S: Final = 5.0
+"""For so long the clips of the same episodes are not looked up again, however many pages are open."""
 _WHY_NOT: Final = {
     Dropped.QUEUE_FULL: "the gateway has too much to do",
     Dropped.NO_AUDIO: "its sound was lost",
@@ -48,23 +52,42 @@ class ClipPages:
     Args:
         open_store: Opens the store; raises `ClipError` where there is none.
         desk: Where people's acts go.
+        now_s: Monotonic time.
     """
 
-    def __init__(self, open_store: Callable[[], ClipStore], desk: ClipDesk) -> None:
+    def __init__(
+        self, open_store: Callable[[], ClipStore], desk: ClipDesk, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._open_store = open_store
         self._desk = desk
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._asked: tuple[frozenset[str], float] = frozenset(), float("-inf")
+        self._of_episodes: Mapping[str, Sequence[str]] = {}
 
     def routes(self) -> list[BaseRoute]:
         """The routes."""
 
         def listed(request: Request) -> Response:
             machine = request.query_params.get("machine")
-            with_nearest = "nearest" in request.query_params
-            with closing(self._opened()) as store:
-                rows = store.rows(machine=machine, limit=-1)
-            clips = [_clip(row, _nearest_normal(row, rows) if with_nearest else None) for row in rows[:_SHOWN]]
-            requests = self._requests()
-            return JSONResponse({"clips": clips, "kept": len(rows), "requests": requests}, headers=NO_STORE)
+            try:
+                with closing(self._opened()) as store:
+                    rows, kept = store.rows(machine=machine, limit=_SHOWN), store.count(machine=machine)
+            except ClipError as error:
+                raise WebError(503, str(error)) from None
+            clips = [_clip(row) for row in rows]
+            return JSONResponse({"clips": clips, "kept": kept, "requests": self._requests()}, headers=NO_STORE)
+
+        def nearest(request: Request) -> Response:
+            clip = request.path_params["clip"]
+            try:
+                with closing(self._opened()) as store:
+                    machine = self._found(store, clip).machine
+                    rows = store.rows(machine=machine)
+            except ClipError as error:
+                raise WebError(503, str(error)) from None
+            found = next((_nearest_normal(row, rows) for row in rows if row.id == clip), None)
+            return JSONResponse({"nearest": None if found is None else _clip(found)}, headers=NO_STORE)
 
         async def ask(request: Request) -> Response:
             by = _person(request, await body_of(request))
@@ -105,6 +128,7 @@ class ClipPages:
             Route("/api/clips", listed),
             Route("/api/clips/{clip}/{act}", act, methods=["POST"]),
             Route("/api/machines/{machine}/clips", ask, methods=["POST"]),
+            Route("/api/clips/{clip}/nearest", nearest),
             Route("/api/clips/{clip}/audio", sound),
             Route("/api/clips/{clip}/picture.png", picture),
         ]
@@ -121,13 +145,19 @@ class ClipPages:
     def _requests(self) -> dict[str, Json]:
         return {machine: _request(asked) for machine, asked in self._desk.requested().items()}
 
-    def of_episode(self, episode: str) -> Sequence[str]:
-        """Clips that show an episode, oldest first; none where there is no store."""
-        try:
-            with closing(self._open_store()) as store:
-                return [row.id for row in reversed(store.rows()) if row.alarm == episode]
-        except ClipError:
-            return ()
+    def of_episodes(self, episodes: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Clips that show these episodes, oldest first, as they were some seconds ago; none where there is no store."""
+        wanted, now_s = frozenset(episodes) - {""}, self._now_s()
+        with self._lock:
+            asked, at_s = self._asked
+            if wanted and (wanted != asked or now_s - at_s >= _ASKED_ANEW_AFTER_S):
+                try:
+                    with closing(self._open_store()) as store:
+                        self._of_episodes = store.of_alarms(wanted)
+                except ClipError:  # the page of clips says why; the alarms are shown all the same
+                    self._of_episodes = {}
+                self._asked = wanted, now_s
+            return self._of_episodes if wanted else {}
 
     def _opened(self) -> ClipStore:
         try:
@@ -177,7 +207,7 @@ def _request(asked: Requested) -> Json:
     return {"phase": phase, "clip": asked.clip, "why": None if asked.dropped is None else _WHY_NOT[asked.dropped]}
 
 
-def _clip(row: ClipRow, nearest: ClipRow | None) -> Json:
+def _clip(row: ClipRow) -> Json:
     return {
         "id": row.id,
         "machine": row.machine,
@@ -192,19 +222,21 @@ def _clip(row: ClipRow, nearest: ClipRow | None) -> Json:
         "speech": row.speech,
         "pinned": row.pinned,
         "size_bytes": row.size_bytes,
-        "nearest_normal": None if nearest is None else nearest.id,
     }
 
 
 def _nearest_normal(clip: ClipRow, rows: Sequence[ClipRow]) -> ClipRow | None:
-    """The normal clip of the same machine and bundle whose embedding is nearest by cosine."""
+    """The clip of the same machine's normal sound, by the same models, whose embedding is nearest by cosine.
+
+    One that a person says was something else is no normal sound; of one without audio there is nothing to hear.
+    """
     if clip.embedding is None or clip.state == _NORMAL:
         return None
     own = np.frombuffer(clip.embedding, "<f2").astype(np.float32)
     best, best_cosine = None, -2.0
     for row in rows:
         same = row.machine == clip.machine and row.bundle == clip.bundle and row.state == _NORMAL
-        if not same or row.embedding is None:
+        if not same or row.embedding is None or row.kind != _AUDIO or row.label not in (None, _NORMAL):
             continue
         other = np.frombuffer(row.embedding, "<f2").astype(np.float32)
         if other.shape != own.shape:

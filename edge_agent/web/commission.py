@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from edge_agent.commissioning.items import Item
+from edge_agent.commissioning.items import Item, SourceStatus
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.run import CommissioningRun, Note, Phase
 from edge_agent.detection.features import Recording
@@ -26,6 +27,10 @@ from edge_agent.web.views import Json
 
 _MAX_NOTES: Final = 40
 _MAX_MINUTES: Final = 240.0
+LEARNING: Final = "learning"
+"""A phase of its own while a fit is under way: it takes seconds."""
+STOPPED: Final = "stopped"
+"""... and once the machine went into alarm: nothing is kept, and a person has to see it."""
 _FORGOTTEN_AFTER_S: Final = 900.0
 """A verdict that nobody took for so long is discarded: the sound it rests on takes memory."""
 
@@ -65,15 +70,24 @@ class Teacher(Protocol):
         """Why nothing may be learnt now; None where it may."""
         ...
 
+    def status(self, ear: Ear) -> SourceStatus | None:
+        """How the source does that is heard; None where that is not known."""
+        ...
+
 
 @dataclass(slots=True)
 class _Session:
+    """One run. Under its lock a fit may take seconds: `shown` is read without."""
+
     run: CommissioningRun
     ear: Ear
     lesson: Lesson
+    shown: Json
     lock: threading.Lock = field(default_factory=threading.Lock)
     notes: deque[Note] = field(default_factory=lambda: deque(maxlen=_MAX_NOTES))
     ended_s: float | None = None
+    stopped: str = ""
+    verdict: tuple[Profile, list[str]] | None = None
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -105,41 +119,27 @@ class CommissionPages:
 
         return [Route(path, standing), Route(path, step, methods=["POST"])]
 
-    def changes(self, _seen: dict[str, int]) -> dict[str, Any]:
-        """Every run that listens, once a second: its meter moves all the time."""
+    def changes(self, seen: dict[str, int]) -> dict[str, Any]:
+        """Every run there is where one moved, as a meter does all the time; once none of them, where the last ended."""
         with self._lock:
-            names = list(self._sessions)
-        return {"commissions": [self.standing(name) for name in names]} if names else {}
+            standings = [session.shown for session in self._sessions.values()]
+        now = hash(json.dumps(standings)) if standings else 0
+        if seen.get("commissions", 0) == now:
+            return {}
+        seen["commissions"] = now
+        return {"commissions": standings}
 
     def standing(self, machine: str) -> Json:
         """Where a machine's commissioning stands; `phase` is null where there is none."""
         with self._lock:
             session = self._sessions.get(machine)
-        if session is None:
-            return {"machine": machine, "phase": None}
-        with session.lock:
-            run, progress = session.run, session.run.progress
-            return {
-                "machine": machine,
-                "phase": progress.phase.value,
-                "heard_s": round(progress.heard_s, 1),
-                "wanted_s": progress.wanted_s,
-                "windows": progress.windows,
-                "left_out": dict(progress.left_out),
-                "rms_dbfs": None if progress.level is None else progress.level.rms_dbfs,
-                "peak_dbfs": None if progress.level is None else progress.level.peak_dbfs,
-                "source": None if progress.source is None else progress.source.state,
-                "problem": progress.problem,
-                "notes": [{"kind": note.kind.value, "text": note.text} for note in session.notes],
-                "refusal": run.refusal,
-                "verdict": [] if run.profile is None else self._teacher.describe(run.profile),
-            }
+        return {"machine": machine, "phase": None} if session is None else session.shown
 
     def step(self, machine: str, body: Json) -> Json:
         """Take one step: `start`, `conclude`, `go_on`, `accept` or `discard`.
 
         Raises:
-            WebError: There is no such step now.
+            WebError: There is no such step now, or it failed.
         """
         action = body.get("action")
         if action == "start":
@@ -150,11 +150,14 @@ class CommissionPages:
         if session is None:
             raise WebError(409, f"{machine} is not being commissioned")
         with session.lock:
+            if session.over.is_set():  # by somebody else, while this waited
+                raise WebError(409, f"{machine} is not being commissioned any more")
             phase = session.run.phase
             if action == "discard" and phase is not Phase.ACCEPTED:
                 session.run.discard()
                 self._end(machine, session)
             elif action == "conclude" and phase is Phase.LISTENING:
+                session.shown = {**session.shown, "phase": LEARNING}
                 session.notes.extend(session.run.conclude())
                 session.ended_s = self._now_s()
             elif action == "go_on" and phase in (Phase.LEARNT, Phase.REFUSED):
@@ -163,7 +166,9 @@ class CommissionPages:
             elif action == "accept" and phase is Phase.LEARNT:
                 self._accept(machine, session)
             else:
-                raise WebError(409, f"{str(action)[:40]!r} makes no sense while it is {phase.value}")
+                said = STOPPED if session.stopped else phase.value
+                raise WebError(409, f"{str(action)[:40]!r} makes no sense while it is {said}")
+            self._show(machine, session)
         return self.standing(machine)
 
     def close(self) -> None:
@@ -188,7 +193,8 @@ class CommissionPages:
             except CommandError as error:
                 raise WebError(409, str(error)) from None
             run = CommissioningRun(lesson.learn, wanted_s=60.0 * minutes, state=state)
-            session = self._sessions[machine] = _Session(run, ear, lesson)
+            session = self._sessions[machine] = _Session(run, ear, lesson, {})
+            self._show(machine, session)
         threading.Thread(
             target=self._listen, args=(machine, session), name=f"commission-{machine}", daemon=True
         ).start()
@@ -197,22 +203,74 @@ class CommissionPages:
         while not session.over.is_set():
             item = session.ear.take(0.5)
             with session.lock:
+                if session.run.phase is Phase.LISTENING:
+                    self._stop_in_alarm(machine, session)
+                    self._look_at_source(session)
                 if item is not None:
                     session.notes.extend(session.run.take(item))
-                if session.ended_s is None and session.run.phase in (Phase.LEARNT, Phase.REFUSED):
+                if session.ended_s is None and session.run.phase is not Phase.LISTENING:
                     session.ended_s = self._now_s()
-                waits = session.ended_s is not None and self._now_s() - session.ended_s > _FORGOTTEN_AFTER_S
-                if waits and session.run.phase in (Phase.LEARNT, Phase.REFUSED):
-                    session.run.discard()
+                if session.ended_s is not None and self._now_s() - session.ended_s > _FORGOTTEN_AFTER_S:
+                    if session.run.phase is not Phase.ACCEPTED:
+                        session.run.discard()
                     self._end(machine, session)
+                self._show(machine, session)
+
+    def _look_at_source(self, session: _Session) -> None:
+        """Told when it goes or comes back; how long it has been away is no news."""
+        status, known = self._teacher.status(session.ear), session.run.progress.source
+        if status is not None and status.state != (None if known is None else known.state):
+            if known is not None or status.state != "up":
+                session.notes.extend(session.run.take(status))
+            else:
+                session.run.take(status)
+
+    def _stop_in_alarm(self, machine: str, session: _Session) -> bool:
+        """What was heard up to an alarm is what raised it: none of it is kept, and a person is told."""
+        frozen = self._teacher.frozen(machine)
+        if frozen is None or session.stopped:
+            return bool(session.stopped)
+        session.stopped = f"{frozen}. What was heard so far was thrown away; begin again when it runs well."
+        session.run.discard()
+        self._teacher.leave(session.ear)
+        return True
 
     def _accept(self, machine: str, session: _Session) -> None:
+        if self._stop_in_alarm(machine, session):
+            self._show(machine, session)
+            raise WebError(409, session.stopped)
         profile, recordings = session.run.accept()
-        self._end(machine, session)
         try:
             self._teacher.save(profile, recordings, session.lesson)
         except CommandError as error:
-            raise WebError(500, str(error)) from None
+            session.run.take_back()
+            raise WebError(500, f"{error}; what was learnt is still here, try again") from None
+        self._end(machine, session)
+
+    def _show(self, machine: str, session: _Session) -> None:
+        """What pages are told from now on; with the session's lock held, or before anybody else knows of it."""
+        run, progress = session.run, session.run.progress
+        profile, source = run.profile, progress.source
+        level = None if source is not None and source.state == "down" else progress.level  # not the last there was
+        if profile is None:
+            session.verdict = None
+        elif session.verdict is None or session.verdict[0] is not profile:
+            session.verdict = profile, self._teacher.describe(profile)
+        session.shown = {
+            "machine": machine,
+            "phase": STOPPED if session.stopped else progress.phase.value,
+            "heard_s": round(progress.heard_s, 1),
+            "wanted_s": progress.wanted_s,
+            "windows": progress.windows,
+            "left_out": dict(progress.left_out),
+            "rms_dbfs": None if level is None else level.rms_dbfs,
+            "peak_dbfs": None if level is None else level.peak_dbfs,
+            "source": None if source is None else source.state,
+            "problem": progress.problem,
+            "notes": [{"kind": note.kind.value, "text": note.text} for note in session.notes],
+            "refusal": session.stopped or run.refusal,
+            "verdict": [] if session.verdict is None else session.verdict[1],
+        }
 
     def _end(self, machine: str, session: _Session) -> None:
         session.over.set()

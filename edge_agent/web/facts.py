@@ -34,5 +34,10 @@ def in_words(profile: Profile) -> str:
     expected = profile.expected
     return (
         f"{kind}, learnt {made} from {profile.windows} windows of {profile.recordings} recordings{states}; "
-        f"{expected.per_week:.2g} false alarms a week expected ({expected.low:.2g} to {expected.high:.2g})"
+        f"{_few(expected.per_week)} false alarms a week expected, {_few(expected.high)} at most"
     )
+
+
+def _few(per_week: float) -> str:
+    """No more zeros than a person reads."""
+    return "under 0.001" if per_week < 0.001 else f"{per_week:.2g}"

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.config.settings import AgentSettings
 from edge_agent.observe.health import HealthReport
 from edge_agent.observe.http import HttpServer, endpoints
-from edge_agent.web.app import Extension, PageParts, create_app
+from edge_agent.web.app import PageParts, create_app
 from edge_agent.web.board import Board
+from edge_agent.web.extension import Extension
 from edge_agent.web.facts import machine_facts
 from edge_agent.web.gateway import AgentGateway
 from edge_agent.web.live_frames import LiveFrames, Place
 from edge_agent.web.spectrogram import SpectrogramPages
 from edge_agent.web.views import MachineFacts
-from edge_agent.web.watch import BoardLog
+from edge_agent.web.watch import BoardLog, seen_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Frontage:
         self._store = store
         self._facts = machine_facts(settings, store)
         self._places = _places(settings)
+        self._machines = {place: machine for machine, place in self._places.items()}
         self._log = BoardLog(self.board)
         self._server: HttpServer | None = None
         http = settings.http
@@ -87,6 +90,11 @@ class Frontage:
         self.board.knows(tuple(machine.id for machine in settings.machine))
         self._facts = machine_facts(settings, self._store)
         self._places = _places(settings)
+        self._machines = {place: machine for machine, place in self._places.items()}
+
+    def window(self, event: WindowEvent) -> None:
+        """A window is finished."""
+        self.board.window(seen_window(event, self._machines.get((event.source_id, event.channel))))
 
     def _place_of(self, machine: str) -> Place | None:
         return self._places.get(machine)
@@ -99,5 +107,11 @@ class Frontage:
 
 
 def _places(settings: AgentSettings) -> dict[str, Place]:
-    """Where each configured machine is heard."""
-    return {channel.machine: (source.id, channel.index) for source in settings.source for channel in source.channel}
+    """Where each configured machine is heard; a channel that is routed by its sound is nobody's place."""
+    configured = {machine.id for machine in settings.machine}
+    return {
+        channel.machine: (source.id, channel.index)
+        for source in settings.source
+        for channel in source.channel
+        if channel.machine in configured
+    }

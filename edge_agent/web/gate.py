@@ -1,15 +1,18 @@
 """Who may ask: a token where the network can reach the port, and nobody's page but ours may act.
 
-Three threats are met here: strangers in the network (the token, as a bearer header for machines or a session cookie for
-browsers), another site's page in the same browser that posts to us (origin and content type are checked), and such a
-page that resolves its own name to this computer (the host is checked while no token is asked for).
+Four threats are met here: strangers in the network (the token, as a bearer header for machines or a session cookie for
+browsers), another site's page in the same browser that posts to us (origin and content type are checked), such a page
+that resolves its own name to this computer, and a proxy that lets the network in where no token is asked for (the host,
+and what a proxy adds, are checked while there is none).
 """
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -21,12 +24,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE: Final = "edge_agent_session"
 LOGIN: Final = "/login"
-_OPEN: Final = (LOGIN, "/static/")
+_OPEN: Final = "/static/"
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SESSION_S: Final = 12 * 3600.0
 _MAX_SESSIONS: Final = 64
 _MAX_FAILURES: Final = 10
 _FAILURES_OVER_S: Final = 60.0
+_MAX_CALLERS: Final = 256
 
 HEADERS: Final = (
     (
@@ -54,17 +59,18 @@ class Sessions:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._until_s: dict[str, float] = {}
-        self._failures_s: list[float] = []
+        self._failures_s: dict[str, deque[float]] = {}
 
-    def open(self, given: str) -> str | None:
-        """A new session for who knows the token; None for a wrong one, or after too many wrong ones in a minute."""
+    def open(self, given: str, caller: str = "") -> str | None:
+        """A new session for who knows the token; None for a wrong one, or after ten wrong ones of a caller in a minute.
+
+        Args:
+            given: What is said to be the token.
+            caller: Address of who gives it. Others are not held up by its guessing.
+        """
         with self._lock:
             now_s = self._now_s()
-            self._failures_s = [at for at in self._failures_s if now_s - at < _FAILURES_OVER_S]
-            if len(self._failures_s) >= _MAX_FAILURES:
-                return None
-            if not hmac.compare_digest(given.encode(), self._token):
-                self._failures_s.append(now_s)
+            if not self._is_right(given.encode(errors="replace"), caller, now_s):
                 return None
             self._until_s = {name: until for name, until in self._until_s.items() if until > now_s}
             while len(self._until_s) >= _MAX_SESSIONS:
@@ -78,9 +84,29 @@ class Sessions:
         with self._lock:
             return self._until_s.get(name, 0.0) > self._now_s()
 
-    def bearer(self, header: bytes) -> bool:
-        """Whether an `Authorization` header carries the token; compared in constant time."""
-        return hmac.compare_digest(header, b"Bearer " + self._token)
+    def bearer(self, header: bytes, caller: str = "") -> bool:
+        """Whether an `Authorization` header carries the token; compared in constant time, guessed at as rarely."""
+        scheme, _, given = header.partition(b" ")
+        if scheme.lower() != b"bearer" or not given:
+            return False
+        with self._lock:
+            return self._is_right(given.strip(), caller, self._now_s())
+
+    def _is_right(self, given: bytes, caller: str, now_s: float) -> bool:
+        """With the lock held. The right token, too, is refused while its caller has guessed too often."""
+        failures = self._failures_s.get(caller)
+        while failures and now_s - failures[0] >= _FAILURES_OVER_S:
+            failures.popleft()
+        if failures and len(failures) >= _MAX_FAILURES:
+            return False
+        if hmac.compare_digest(given, self._token):
+            return True
+        if failures is None:
+            while len(self._failures_s) >= _MAX_CALLERS:
+                del self._failures_s[next(iter(self._failures_s))]
+            failures = self._failures_s[caller] = deque(maxlen=_MAX_FAILURES)
+        failures.append(now_s)
+        return False
 
 
 class Gate:
@@ -109,12 +135,15 @@ class Gate:
         await self._app(scope, receive, send_safely)
 
     def _refuse(self, request: Request) -> Response | None:
-        path = request.url.path
+        path: str = request.scope["path"]  # not of the URL, of which the caller's own words are a part
         if self._sessions is None:
-            host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-            if host not in _LOOPBACK:
+            if _host(request.headers.get("host", "")) not in _LOOPBACK:
                 return PlainTextResponse("this port answers on the loopback only\n", 421)
-        elif not path.startswith(_OPEN) and not self._may(request, self._sessions):
+            if any(name in request.headers for name in _FORWARDED):
+                return PlainTextResponse(
+                    "a proxy may forward to this port only with a token: set http.token_file\n", 421
+                )
+        elif path != LOGIN and not path.startswith(_OPEN) and not self._may(request, self._sessions):
             if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
                 return RedirectResponse(LOGIN, 303)
             return PlainTextResponse(
@@ -127,7 +156,7 @@ class Gate:
         return None
 
     def _may(self, request: Request, sessions: Sessions) -> bool:
-        if sessions.bearer(request.headers.get("authorization", "").encode()):
+        if sessions.bearer(request.headers.get("authorization", "").encode("latin-1"), caller_of(request)):
             return True
         try:
             cookie = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
@@ -141,4 +170,25 @@ def _ours(request: Request) -> bool:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    except ValueError:
+        return False
+
+
+def caller_of(request: Request) -> str:
+    """The address that the connection came from; never what a header says. An IPv6 network counts as one caller."""
+    host = "" if request.client is None else request.client.host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ipaddress.ip_network((int(address), 64), strict=False))
+
+
+def _host(header: str) -> str:
+    """The name in a `Host` header; empty where there is none that can be read."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""

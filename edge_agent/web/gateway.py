@@ -55,6 +55,10 @@ class AgentGateway:
             sync=self.sync(),
         )
 
+    def now(self) -> tuple[float, HealthReport]:
+        """Wall time, and every part's state."""
+        return self.now_s(), self.health()
+
     def machines(self) -> tuple[MachineFacts, ...]:
         """What is configured and learnt, in order of name."""
         return self.facts()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.wiring import alarm_budget
 from edge_agent.commissioning.direct import channel_of
+from edge_agent.commissioning.items import SourceStatus
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.tap import Tap, Taps
 from edge_agent.config.settings import AgentSettings
@@ -13,6 +14,7 @@ from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
 from edge_agent.inference.bundle import Bundle
+from edge_agent.observe.health import HealthReport, Kind
 from edge_agent.web.commission import Ear
 
 
@@ -27,6 +29,7 @@ class AgentTeacher:
         bundle: The models in use.
         learning_frozen: Whether a machine is in alarm.
         in_words: What a profile says.
+        health: Every part's state.
     """
 
     taps: Taps
@@ -35,6 +38,7 @@ class AgentTeacher:
     bundle: Callable[[], Bundle]
     learning_frozen: Callable[[str], bool]
     in_words: Callable[[Profile], list[str]]
+    health: Callable[[], HealthReport]
 
     def listen(self, machine: str) -> Tap:
         """Begin to hear a machine's channel; raises `CommandError` where nobody hears it."""
@@ -68,3 +72,11 @@ class AgentTeacher:
         if self.learning_frozen(machine):
             return f"{machine} is in alarm: what it sounds like now must not become its normal"
         return None
+
+    def status(self, ear: Ear) -> SourceStatus | None:
+        """How the source does that is heard."""
+        if not isinstance(ear, Tap):
+            return None
+        sources = (part for part in self.health().components if part.kind is Kind.SOURCE)
+        found = next((source for source in sources if source.name == ear.source_id), None)
+        return None if found is None else SourceStatus(found.state.value, found.detail)

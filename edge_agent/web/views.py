@@ -76,10 +76,7 @@ def gateway_json(view: GatewayView) -> Json:
         "clock_synced": view.clock_synced,
         "bundle": {"name": name, "version": version, "sha256": sha256},
         "state": view.health.state.value,
-        "components": [
-            {"name": part.name, "kind": part.kind.value, "state": part.state.value, "detail": part.detail}
-            for part in view.health.components
-        ],
+        "components": parts_json(view.health),
         "ledgers": [_ledger(ledger) for ledger in view.ledgers],
         "outbox": None if view.outbox is None else {**asdict(view.outbox), "rows": dict(view.outbox.rows)},
         "broker": None
@@ -87,6 +84,14 @@ def gateway_json(view: GatewayView) -> Json:
         else {"connected": view.delivery.connected, "published": view.delivery.published},
         "hub": None if view.sync is None else _hub(view.sync),
     }
+
+
+def parts_json(health: HealthReport) -> list[Json]:
+    """Every part's state."""
+    return [
+        {"name": part.name, "kind": part.kind.value, "state": part.state.value, "detail": part.detail}
+        for part in health.components
+    ]
 
 
 def card_json(window: SeenWindow) -> Json:

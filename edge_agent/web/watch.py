@@ -21,14 +21,20 @@ _WHY_SILENT = {
 }
 
 
-def seen_window(event: WindowEvent) -> SeenWindow:
-    """A window of the engine in the page's terms."""
+def seen_window(event: WindowEvent, machine: str | None) -> SeenWindow:
+    """A window of the engine in the page's terms.
+
+    Args:
+        event: The window.
+        machine: Who is heard at its channel by the configuration; None where only the sound tells, and a window that
+            was not scored goes by the name of its source.
+    """
     heard, level = event.heard, event.level_dbfs
     start_s, end_s = event.start_ns / NS_PER_S, event.end_ns / NS_PER_S
     if heard is None:
         why = "not scored" if event.rejected is None else _WHY_REJECTED.get(event.rejected, event.rejected.value)
         return SeenWindow(
-            machine=event.source_id, source=event.source_id, channel=event.channel, index=event.window.index,
+            machine=machine or event.source_id, source=event.source_id, channel=event.channel, index=event.window.index,
             state="rejected", why=why, coverage=event.window.coverage, level_dbfs=level, start_s=start_s, end_s=end_s,
         )  # fmt: skip
     verdict, identity = heard.verdict, heard.identity

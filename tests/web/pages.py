@@ -13,8 +13,9 @@ import numpy as np
 from edge_agent.observe.health import Health, HealthLimits, Kind
 from edge_agent.observe.http import HttpServer
 from edge_agent.observe.readings import DeliveryReading, LedgerReading, OutboxReading, SyncReading
-from edge_agent.web.app import Extension, PageParts, create_app
+from edge_agent.web.app import PageParts, create_app
 from edge_agent.web.board import Board, SeenWindow
+from edge_agent.web.extension import Extension
 from edge_agent.web.gateway import AgentGateway
 from edge_agent.web.views import MachineFacts
 

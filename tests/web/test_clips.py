@@ -146,7 +146,7 @@ def test_a_store_that_cannot_be_opened_is_told() -> None:
     with open_site(extensions=(pages,)) as site:
         status, _, body = site.ask("/api/clips")
     assert (status, json.loads(body)["error"]) == (503, "the disk is gone")
-    assert pages.of_episode("x") == ()
+    assert pages.of_episodes(["x"]) == {}
 
 
 def test_the_nearest_normal_is_of_the_same_machine_and_model() -> None:

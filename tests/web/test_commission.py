@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from edge_agent.commissioning.items import Item, Level
+from edge_agent.commissioning.items import Item, Level, SourceStatus
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
@@ -42,6 +42,7 @@ class Teacher:
         self.saved: list[tuple[Profile, int]] = []
         self.left = 0
         self.why_not: str | None = None
+        self.source = SourceStatus("up", "")
         self.disk_full = False
 
     def listen(self, machine: str) -> Ear:
@@ -65,6 +66,9 @@ class Teacher:
 
     def frozen(self, machine: str) -> str | None:
         return self.why_not
+
+    def status(self, ear: Ear) -> SourceStatus:
+        return self.source
 
 
 MakePages = Callable[..., tuple[CommissionPages, Teacher]]

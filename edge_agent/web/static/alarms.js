@@ -1,34 +1,36 @@
 // Alarms: what stands, what people do about it, and what happened.
-import { extend } from "./page.js";
-import { el, get, moment, post, say, tag, time } from "./dom.js";
+import { extend, redraw } from "./page.js";
+import { el, get, moment, post, say, table, tag, time } from "./dom.js";
+import { WORDS, alarmsOf, inOrder } from "./standing.js";
 
-const WORDS = {
-  unacknowledged: "not acknowledged", acknowledged: "acknowledged", returned_unacknowledged: "over, not acknowledged",
-  latched: "over, waits for a reset", shelved: "shelved", out_of_service: "out of service",
-};
 const TIMES = [["1 hour", 3600], ["8 hours", 28800], ["1 day", 86400], ["1 week", 604800]];
+const ASK_AGAIN_MS = 60000;
+const answers = new Map(); // what became of the last act on an alarm
+const normals = new Map(); // of a clip, its most alike normal sound
 
 function operator() { return localStorage.getItem("operator") || ""; }
+function keyOf(alarm) { return `${alarm.kind} ${alarm.machine} ${alarm.fault} ${alarm.id}`; }
+function ownerOf(alarm) { return alarm.machine || "the plant"; }
 
-async function act(verb, alarm, more, note) {
+async function act(verb, alarm, more) {
   const about = { machine: alarm.machine || null, kind: alarm.kind, fault: alarm.fault || null, alarm: alarm.id || null, operator: operator() || null };
-  try {
-    const reply = await post(`/api/commands/${verb}`, { ...about, ...more });
-    note.textContent = reply.text; say(reply.text);
-  } catch (error) { note.textContent = error.message; note.setAttribute("role", "alert"); }
+  let text, wrong = false;
+  try { ({ text } = await post(`/api/commands/${verb}`, { ...about, ...more })); } catch (error) { text = error.message; wrong = true; }
+  answers.set(keyOf(alarm), { text, wrong });
+  say(text);
+  redraw();
 }
 
 function panel(alarm) {
-  const note = el("p", { class: "soft" });
-  const reason = el("input", { "aria-label": `Reason, for ${alarm.machine || "the plant"}`, placeholder: "reason", maxlength: 500 });
-  const span = el("select", { "aria-label": "Shelve for" }, TIMES.map(([text, seconds]) => el("option", { value: seconds }, text)));
-  const label = el("input", { "aria-label": `What it was, for ${alarm.machine || "the plant"}`, placeholder: "what it was, e.g. bearing, normal", maxlength: 64 });
-  const button = (verb, text, more = () => ({})) => el("button", { type: "button", class: verb === "acknowledge" ? "main" : "",
-    onclick: () => act(verb, alarm, { reason: reason.value || null, ...more() }, note) }, text);
+  const owner = ownerOf(alarm), fault = alarm.kind === "input_fault" ? alarm.fault.replaceAll("_", " ") : "", answer = answers.get(keyOf(alarm));
+  const typed = (event, name) => event.currentTarget.closest("section").querySelector(`[name=${name}]`)?.value.trim() || null;
+  const button = (verb, text, more = () => ({})) => el("button", { type: "button", key: verb, class: verb === "acknowledge" ? "main" : "",
+    onclick: (event) => act(verb, alarm, { reason: typed(event, "reason"), ...more(event) }) }, text);
   const asleep = alarm.state === "shelved" || alarm.state === "out_of_service";
-  return el("section", { class: "panel", "aria-label": `Alarm of ${alarm.machine || "the plant"}` },
+  const waits = ["unacknowledged", "returned_unacknowledged", "latched"].includes(alarm.state);
+  return el("section", { class: "panel", key: keyOf(alarm), "aria-label": `Alarm of ${owner}${fault && `: ${fault}`}` },
     el("h3", {}, alarm.machine ? el("a", { href: `#/machine/${encodeURIComponent(alarm.machine)}` }, alarm.machine) : "The plant", " ",
-      tag(alarm.state, WORDS[alarm.state] || alarm.state), " ", tag(alarm.severity), alarm.kind === "input_fault" && [" ", tag("input_fault", alarm.fault.replaceAll("_", " "))]),
+      tag(alarm.state, WORDS[alarm.state] || alarm.state), " ", tag(alarm.severity), fault && [" ", tag("input_fault", fault)]),
     el("p", { class: "said" }, alarm.text),
     el("p", { class: "soft" }, [
       alarm.raised_s && `since ${moment(alarm.raised_s)}`, alarm.active ? "still there" : "over now",
@@ -36,67 +38,86 @@ function panel(alarm) {
       alarm.shelved_until_s && `shelved until ${moment(alarm.shelved_until_s)}`, alarm.label && `was: ${alarm.label}`,
       alarm.machines.length && `with ${alarm.machines.join(", ")}`,
     ].filter(Boolean).join(" · ")),
-    alarm.clips.map((clip) => el("div", {}, el("p", { class: "soft" }, "Listen: "), el("audio", { controls: true, preload: "none", src: `/api/clips/${clip}/audio`, "aria-label": `Sound of the alarm of ${alarm.machine}` }))),
-    alarm.clips.length > 0 && beside(alarm),
-    el("div", { class: "row" }, !asleep && button("acknowledge", "Acknowledge"), reason,
-      alarm.state !== "shelved" && alarm.state !== "out_of_service" && [button("shelve", "Shelve for", () => ({ for_s: Number(span.value) })), span],
+    sounds(alarm),
+    el("div", { class: "row", key: "acts" }, waits && button("acknowledge", "Acknowledge"),
+      el("input", { name: "reason", key: "reason", "aria-label": `Reason, for ${owner}`, placeholder: "reason", maxlength: 500 }),
+      !asleep && [button("shelve", "Shelve for", (event) => ({ for_s: Number(typed(event, "span")) })),
+        el("select", { name: "span", key: "span", "aria-label": `Shelve ${owner} for` }, TIMES.map(([text, seconds]) => el("option", { value: seconds }, text)))],
       alarm.state === "shelved" && button("unshelve", "Take back from the shelf"),
       alarm.state === "out_of_service" ? button("in_service", "Put into service") : button("out_of_service", "Out of service")),
-    alarm.id && el("div", { class: "row" }, label, button("label", "Say what it was", () => ({ label: label.value.trim() }))),
-    note);
+    alarm.id && el("div", { class: "row", key: "label" },
+      el("input", { name: "label", "aria-label": `What it was, for ${owner}`, placeholder: "what it was, e.g. bearing, normal", maxlength: 64 }),
+      button("label", "Say what it was", (event) => ({ label: typed(event, "label") || "" }))),
+    answer && el("p", { class: "soft", key: "answer", "data-wrong": answer.wrong }, answer.text));
 }
 
-// The normal sound that is most alike, to hear the difference.
-function beside(alarm) {
-  const place = el("div", {});
-  get(`/api/clips?nearest&machine=${encodeURIComponent(alarm.machine)}`).then(({ clips }) => {
-    const own = clips.find((clip) => alarm.clips.includes(clip.id) && clip.nearest_normal);
-    if (own) place.append(el("p", { class: "soft" }, "Most alike of its kept normal sounds:"), el("audio", { controls: true, preload: "none", src: `/api/clips/${own.nearest_normal}/audio`, "aria-label": `Normal sound of ${alarm.machine}` }));
-  }).catch(() => {});
-  return place;
+// The sound that was kept of an alarm, and the normal sound that is most alike, to hear the difference.
+function sounds(alarm) {
+  if (!alarm.clips.length) return null;
+  const [first] = alarm.clips, found = normals.get(first);
+  if (!found || (!found.normal && performance.now() - found.at_ms > ASK_AGAIN_MS)) ask(first);
+  const sound = (clip, title, name) => el("div", { key: clip }, el("p", { class: "soft" }, title), el("audio", { controls: true, preload: "none", src: `/api/clips/${clip}/audio`, "aria-label": name }));
+  return el("div", { class: "sounds", key: "sounds" },
+    alarm.clips.map((clip, at) => sound(clip, alarm.clips.length > 1 ? `The alarm, ${at + 1} of ${alarm.clips.length}:` : "The alarm:", `Sound of the alarm of ${ownerOf(alarm)}${at ? `, ${at + 1}` : ""}`)),
+    found?.normal && sound(found.normal.id, `Its most alike normal sound, ${moment(found.normal.at_s)}:`, `Normal sound of ${ownerOf(alarm)}`),
+    found && !found.normal && el("p", { class: "soft" }, "No normal sound of it is kept yet, to compare it with."));
 }
 
-function order(alarms) {
-  const rank = { unacknowledged: 0, returned_unacknowledged: 1, latched: 2, acknowledged: 3, shelved: 4, out_of_service: 5 };
-  return [...alarms].sort((a, b) => rank[a.state] - rank[b.state] || b.changed_s - a.changed_s);
+async function ask(clip) {
+  normals.set(clip, { normal: normals.get(clip)?.normal || null, at_ms: performance.now(), asked: true });
+  try {
+    const { nearest } = await get(`/api/clips/${clip}/nearest`);
+    normals.set(clip, { normal: nearest, at_ms: performance.now() });
+    redraw();
+  } catch { /* the clip is gone, or the connection, which the top of the page tells */ }
 }
 
-async function page(main) {
+async function page() {
   const { alarms, history } = await get("/api/alarms");
-  const name = el("input", { id: "operator", value: operator(), maxlength: 64, autocomplete: "name",
-    onchange: (event) => localStorage.setItem("operator", event.target.value.trim()) });
-  main.replaceChildren(
-    el("h2", {}, alarms.length === 0 ? "No alarm stands" : alarms.length === 1 ? "1 alarm" : `${alarms.length} alarms`),
-    el("div", { class: "row" }, el("label", { for: "operator" }, "Your name, for the audit log"), name),
-    ...order(alarms).map(panel),
-    el("section", { class: "panel wide", tabindex: "0", "aria-label": "What happened" }, el("table", {},
-      el("caption", {}, "What happened, newest first"),
-      el("thead", {}, el("tr", {}, ["Time", "Machine", "What", "Now", "Who", "Text"].map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, history.map((line) => el("tr", {}, el("td", {}, moment(line.at_s)),
-        el("td", {}, line.machine + (line.fault ? ` (${line.fault})` : "")), el("td", {}, (line.event || "").replaceAll("_", " ")),
-        el("td", {}, tag(line.state, WORDS[line.state] || line.state)), el("td", {}, line.operator || "–"), el("td", {}, line.text)))))));
-  return () => false;
+  return {
+    nodes: [
+      el("h2", {}, alarms.length === 0 ? "No alarm stands" : alarms.length === 1 ? "1 alarm" : `${alarms.length} alarms`),
+      el("div", { class: "row" }, el("label", { for: "operator" }, "Your name, for the audit log"),
+        el("input", { id: "operator", value: operator(), maxlength: 64, autocomplete: "name", onchange: (event) => localStorage.setItem("operator", event.target.value.trim()) })),
+      inOrder(alarms).map(panel),
+      history.length > 0 && table("What happened, newest first", ["Time", "Machine", "What", "Now", "Who", "Text"], history.map((line, at) => ({
+        key: `${line.at_s} ${line.machine} ${line.kind} ${line.fault} ${line.event} ${history.length - at}`,
+        cells: [moment(line.at_s), line.machine + (line.fault ? ` (${line.fault.replaceAll("_", " ")})` : ""), (line.event || "").replaceAll("_", " "),
+          tag(line.state, WORDS[line.state] || line.state), line.operator || "–", line.text],
+      }))),
+    ],
+    wants: (_changes, touched) => touched,
+  };
 }
 
 function count(alarms) {
   const waiting = alarms.filter((alarm) => alarm.state === "unacknowledged" || alarm.state === "returned_unacknowledged").length;
   const badge = document.getElementById("alarm-count");
   badge.hidden = waiting === 0;
-  badge.textContent = waiting ? `${waiting}` : "";
-  badge.setAttribute("aria-label", `${waiting} not acknowledged`);
+  const [number, words] = badge.children;
+  number.textContent = waiting || ""; words.textContent = waiting ? " not acknowledged" : "";
+}
+
+function announce(before, alarms) {
+  const known = new Set(before.map((alarm) => keyOf(alarm) + alarm.state));
+  const fresh = alarms.filter((alarm) => alarm.state === "unacknowledged" && !known.has(keyOf(alarm) + alarm.state));
+  if (fresh.length) say(fresh.map((alarm) => `Alarm, ${time(alarm.raised_s || alarm.changed_s)}: ${alarm.text}`).join(" "));
+}
+
+function hear(alarms, state) {
+  if (state.alarmsKnown) announce(state.alarms, alarms);
+  state.alarms = alarms; state.alarmsKnown = true;
+  count(alarms);
 }
 
 extend({
-  name: "alarms",
+  name: "alarms", order: 1,
   page,
-  async start(state) { state.alarms = (await get("/api/alarms")).alarms; count(state.alarms); },
+  async start(state) { hear((await get("/api/alarms")).alarms, state); },
   take(changes, state) {
     if (!changes.alarms) return false;
-    const before = new Set(state.alarms.map((alarm) => alarm.id + alarm.state));
-    for (const alarm of changes.alarms) if (alarm.state === "unacknowledged" && !before.has(alarm.id + alarm.state)) say(`Alarm, ${time(Date.now() / 1000)}: ${alarm.text}`);
-    state.alarms = changes.alarms;
-    count(state.alarms);
+    hear(changes.alarms, state);
     return true;
   },
-  forMachine(name, state) { return order(state.alarms.filter((alarm) => alarm.machine === name || alarm.machines.includes(name))).map(panel); },
+  forMachine(name, state) { return alarmsOf(name, state.alarms).map(panel); },
 });

@@ -1,6 +1,6 @@
 // Kept sound of a machine: listen, have the next window kept, pin, label, delete.
 import { extend } from "./page.js";
-import { bytes, el, get, moment, number, post, say, tag } from "./dom.js";
+import { bytes, el, get, hold, moment, number, post, say, show, tag } from "./dom.js";
 
 const REASONS = { alarm: "alarm", request: "asked for", uncertain: "near the threshold", novel: "unlike the others", random: "at random" };
 const FEW = 6;
@@ -22,7 +22,7 @@ class Panel {
     this.note = el("p", { class: "soft", role: "status" }, answer(requests.get(machine)));
     this.list = el("ul", { class: "clips" });
     this.kept = el("p", { class: "soft" });
-    this.all = false;
+    this.all = false; this.clips = []; this.normals = new Map();
     this.more = el("button", { type: "button", hidden: true, onclick: () => { this.all = true; this.refresh(); } }, "Show more");
     this.element = el("section", { class: "panel", "aria-label": "Kept sound" }, el("h3", {}, "Kept sound"),
       el("div", { class: "row" }, el("button", { type: "button", onclick: () => this.ask() }, "Keep the next window")), this.note, this.kept, this.list, this.more);
@@ -43,29 +43,48 @@ class Panel {
   wrong(error) { this.note.textContent = error.message; this.note.setAttribute("data-wrong", ""); }
 
   async refresh() {
-    if (this.list.contains(document.activeElement) && /INPUT|AUDIO/.test(document.activeElement.tagName)) return;
-    if ([...this.list.querySelectorAll("audio")].some((audio) => !audio.paused)) return;
     try {
       const { clips, kept, requests: asked } = await get(`/api/clips?machine=${encodeURIComponent(this.machine)}`);
       if (asked[this.machine] && !requests.has(this.machine)) { requests.set(this.machine, asked[this.machine]); this.note.textContent = answer(asked[this.machine]); }
-      const at = [...this.list.querySelectorAll("button")].indexOf(document.activeElement);
       this.kept.textContent = kept ? `${kept} kept${kept > clips.length ? `, the newest ${clips.length} here` : ""}.` : "Nothing is kept yet.";
-      this.list.replaceChildren(...(this.all ? clips : clips.slice(0, FEW)).map((clip) => this.line(clip)));
       this.more.hidden = this.all || clips.length <= FEW;
-      if (at >= 0) this.list.querySelectorAll("button")[at]?.focus();
+      this.clips = clips;
+      this.draw();
     } catch (error) { this.wrong(error); }
+  }
+
+  // What is being listened to stays, however many newer ones there are.
+  draw() {
+    const heard = [...this.list.children].filter((line) => [...line.querySelectorAll("audio")].some((audio) => !audio.paused)).map((line) => line.dataset.clip);
+    show(this.list, this.clips.filter((clip, at) => this.all || at < FEW || heard.includes(clip.id)).map((clip) => this.line(clip)));
+  }
+
+  async compare(clip) {
+    try { this.normals.set(clip.id, (await get(`/api/clips/${clip.id}/nearest`)).nearest); this.draw(); } catch (error) { this.wrong(error); }
+  }
+
+  beside(clip) {
+    if (!clip.audio || ["normal", "uncommissioned", "unknown"].includes(clip.state)) return null;
+    if (!this.normals.has(clip.id)) return el("button", { type: "button", key: "compare", "aria-label": `Compare with its normal sound the clip of ${moment(clip.at_s)}`, onclick: () => this.compare(clip) }, "Compare with its normal sound");
+    const normal = this.normals.get(clip.id);
+    if (!normal) return el("p", { class: "soft", key: "none" }, "No normal sound of it is kept yet, to compare it with.");
+    return el("div", { key: normal.id }, el("p", { class: "soft" }, `Its most alike normal sound, ${moment(normal.at_s)}:`),
+      el("audio", { controls: true, preload: "none", src: `/api/clips/${normal.id}/audio`, "aria-label": `Normal sound of ${this.machine}, ${moment(normal.at_s)}` }));
   }
 
   line(clip) {
     const when = moment(clip.at_s);
-    const label = el("input", { value: clip.label || "", maxlength: 128, placeholder: "what it was", "aria-label": `What the clip of ${when} was` });
-    const button = (text, does) => el("button", { type: "button", "aria-label": `${text} the clip of ${when}`, onclick: does }, text);
-    return el("li", { "data-clip": clip.id },
+    const typed = (event) => event.currentTarget.parentElement.querySelector("input").value.trim();
+    const button = (text, does) => el("button", { type: "button", key: text, "aria-label": `${text} the clip of ${when}`, onclick: does }, text);
+    return el("li", { "data-clip": clip.id, key: clip.id },
       el("p", {}, el("strong", {}, when), " ", tag(clip.state), " ", clip.pinned && tag("quiet", "pinned"), " ", clip.label && tag("quiet", clip.label)),
       el("p", { class: "soft" }, [`kept: ${REASONS[clip.reason] || clip.reason}`, clip.score !== null && `score ${number(clip.score)} of ${number(clip.threshold)}`,
         ["masked", "trimmed"].includes(clip.speech) && `speech ${clip.speech}`, bytes(clip.size_bytes)].filter(Boolean).join(" · ")),
       clip.audio ? el("audio", { controls: true, preload: "none", src: `/api/clips/${clip.id}/audio`, "aria-label": `Sound of ${this.machine}, ${when}` }) : el("p", { class: "soft" }, "No sound is kept at this site, only its spectrogram."),
-      el("div", { class: "row" }, label, button("Label", () => this.act(clip, "label", { label: label.value.trim() }, label.value.trim() ? "Labelled" : "The label is gone")),
+      this.beside(clip),
+      el("div", { class: "row", key: "acts" },
+        el("input", { value: clip.label || "", maxlength: 128, placeholder: "what it was", "aria-label": `What the clip of ${when} was` }),
+        button("Label", (event) => this.act(clip, "label", { label: typed(event) }, typed(event) ? "Labelled" : "The label is gone")),
         button(clip.pinned ? "Unpin" : "Pin", () => this.act(clip, clip.pinned ? "unpin" : "pin", {}, clip.pinned ? "Not pinned any more" : "Pinned: it is never deleted for room")),
         button("Delete", () => this.remove(clip, when))));
   }
@@ -73,7 +92,6 @@ class Panel {
   async act(clip, verb, more, done) {
     try {
       await post(`/api/clips/${clip.id}/${verb}`, { operator: operator(), ...more });
-      if (document.activeElement?.tagName === "INPUT") document.activeElement.blur();
       await this.refresh();
       this.note.textContent = done; say(done);
     } catch (error) { this.wrong(error); }
@@ -91,8 +109,7 @@ class Panel {
 }
 
 extend({
-  name: "clips", below: true,
-  async page(main, parts) { location.hash = `#/machine/${encodeURIComponent(parts[1] || "")}`; return () => false; },
+  name: "clips", order: 3, below: true,
   take(changes) {
     for (const [machine, request] of Object.entries(changes.clip_requests || {})) {
       const before = requests.get(machine);
@@ -106,9 +123,9 @@ extend({
     if (!state.clips) return [];
     if (!shown || shown.machine !== name) shown = new Panel(name);
     shown.refresh();
-    return [shown.element];
+    return [hold(shown.element)];
   },
   async start(state) {
-    state.clips = (await fetch("/api/clips?machine=")).status !== 404;
+    state.clips = state.overview.offers.includes("/api/clips");
   },
 });

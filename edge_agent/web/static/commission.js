@@ -1,76 +1,111 @@
 // Commissioning a machine: start, watch the meter, read the verdict, take it or leave it.
-import { extend } from "./page.js";
-import { el, get, number, post, say } from "./dom.js";
+import { extend, redraw } from "./page.js";
+import { el, get, hold, number, post, say, show } from "./dom.js";
 
-const runs = new Map();
+const runs = new Map(), places = new Map(), busy = new Set(), ends = new Map();
 
-async function step(machine, body) {
-  try {
-    const standing = await post(`/api/machines/${encodeURIComponent(machine)}/commission`, body);
-    runs.set(machine, standing);
-    draw(machine);
-    if (standing.phase) say(`Commissioning of ${machine}: ${standing.phase}`);
-    else say(body.action === "accept" ? `${machine} is learnt` : "Nothing was kept");
-  } catch (error) { draw(machine, error.message); }
+function heard(machine, standing) {
+  const before = runs.get(machine)?.phase || null;
+  runs.set(machine, standing);
+  draw(machine);
+  if (standing.phase !== before) {
+    redraw();
+    const news = {
+      listening: `Listening to ${machine}, to learn it`, learning: `Learning ${machine}`, learnt: `${machine}: the verdict is there`,
+      refused: `${machine}: ${standing.refusal}`, stopped: `${machine}: ${standing.refusal}`,
+    }[standing.phase];
+    if (news) say(news);
+  }
 }
 
+async function step(machine, body) {
+  busy.add(machine); ends.delete(machine); draw(machine);
+  const place = places.get(machine), held = place?.contains(document.activeElement);
+  let problem = "";
+  try {
+    const standing = await post(`/api/machines/${encodeURIComponent(machine)}/commission`, body);
+    if (!standing.phase) ended(machine, body.action === "accept" ? `${machine} is learnt. Its windows are scored from now on.` : "Nothing was kept.");
+    heard(machine, standing);
+  } catch (error) { problem = error.message; }
+  busy.delete(machine);
+  draw(machine, problem);
+  if (held && !place.contains(document.activeElement)) place.focus({ preventScroll: true }); // the button is gone: stay here
+}
+
+function ended(machine, text) { ends.set(machine, text); say(text); }
+
 function meter(standing) {
-  const share = standing.rms_dbfs === null ? 0 : Math.max(0, Math.min(1, (standing.rms_dbfs + 80) / 80));
+  const level = standing.rms_dbfs, share = level === null ? 0 : Math.max(0, Math.min(1, (level + 80) / 80));
+  const away = standing.source && standing.source !== "up" ? `the source is ${standing.source}` : level === null ? "no sound yet" : null;
   return el("div", {}, el("div", { class: "meter", role: "meter", "aria-label": "Level", "aria-valuemin": "-80", "aria-valuemax": "0",
-    "aria-valuenow": standing.rms_dbfs === null ? "-80" : standing.rms_dbfs.toFixed(0) }, el("div", { style: { width: `${100 * share}%` } })),
-    el("p", { class: "soft" }, `level ${number(standing.rms_dbfs, 1, " dBFS")}, peak ${number(standing.peak_dbfs, 1, " dBFS")}`));
+    "aria-valuenow": level === null ? "-80" : level.toFixed(0), "aria-valuetext": away || number(level, 0, " dBFS") }, el("div", { style: { width: `${100 * share}%` } })),
+    el("p", { class: "soft" }, away || `level ${number(level, 1, " dBFS")}, peak ${number(standing.peak_dbfs, 1, " dBFS")}`));
 }
 
 function contents(machine, problem) {
-  const standing = runs.get(machine);
-  const button = (text, body, main) => el("button", { type: "button", class: main ? "main" : "", onclick: () => step(machine, typeof body === "function" ? body() : body) }, text);
-  const wrong = problem && el("p", { role: "alert" }, problem);
+  const standing = runs.get(machine), waits = busy.has(machine);
+  const button = (text, body, main) => el("button", { type: "button", key: text, class: main ? "main" : "", disabled: waits,
+    onclick: (event) => step(machine, typeof body === "function" ? body(event.currentTarget.parentElement) : body) }, text);
+  const wrong = problem && el("p", { role: "alert", key: "wrong" }, problem);
   if (!standing || !standing.phase) {
-    const minutes = el("input", { type: "number", min: 1, max: 240, value: 10, "aria-label": "Minutes of normal sound" });
-    const name = el("input", { placeholder: "operating state, if it has several", maxlength: 64, "aria-label": "Operating state" });
-    return [el("p", {}, "Learn what normal sounds like: the machine should run as it usually does, about ten minutes, better in several sessions."),
-      el("div", { class: "row" }, minutes, "minutes", name, button("Commission", () => ({ action: "start", minutes: Number(minutes.value), state: name.value.trim() || null }), true)), wrong];
+    const start = (row) => ({ action: "start", minutes: Number(row.querySelector("[type=number]").value), state: row.querySelector("[name=state]").value.trim() || null });
+    return [ends.has(machine) && el("p", { key: "ended" }, ends.get(machine)),
+      el("p", {}, "Learn what normal sounds like: the machine should run as it usually does, about ten minutes, better in several sessions."),
+      el("div", { class: "row", key: "start" }, el("input", { type: "number", min: 1, max: 240, value: 10, "aria-label": "Minutes of normal sound" }), "minutes",
+        el("input", { name: "state", placeholder: "operating state, if it has several", maxlength: 64, "aria-label": "Operating state" }),
+        button("Commission", start, true)), wrong];
   }
-  const listening = standing.phase === "listening";
-  const shown = [meter(standing),
-    el("p", {}, `${number(standing.heard_s, 0)} of ${number(standing.wanted_s, 0)} s heard, ${standing.windows} windows`
-      + (Object.keys(standing.left_out).length ? `; left out: ${Object.entries(standing.left_out).map(([why, count]) => `${count} ${why}`).join(", ")}` : "")),
-    el("progress", { max: standing.wanted_s, value: standing.heard_s, "aria-label": "Sound heard" }),
-    standing.problem && el("p", { role: "alert" }, standing.problem),
-    standing.notes.length > 0 && el("ul", {}, standing.notes.slice(-5).map((note) => el("li", {}, note.text)))];
-  if (listening) return [...shown, el("div", { class: "row" }, button("Learn from what there is", { action: "conclude" }), button("Stop", { action: "discard" })), wrong];
-  if (standing.phase === "refused") return [...shown, el("p", { role: "alert" }, standing.refusal), el("div", { class: "row" }, button("Listen 5 minutes more", { action: "go_on", minutes: 5 }, true), button("Discard", { action: "discard" })), wrong];
-  return [...shown, el("h3", {}, "What was learnt"), el("ul", {}, standing.verdict.map((line) => el("li", {}, line))),
-    el("div", { class: "row" }, button("Use it", { action: "accept" }, true), button("Listen 5 minutes more", { action: "go_on", minutes: 5 }), button("Discard", { action: "discard" })), wrong];
+  const { phase } = standing, left = Object.entries(standing.left_out).map(([why, count]) => `${count} ${why.replaceAll("_", " ")}`).join(", ");
+  const acts = (...buttons) => el("div", { class: "row", key: phase }, buttons);
+  const more = button("Listen 5 minutes more", { action: "go_on", minutes: 5 }, phase === "refused"), discard = button("Discard", { action: "discard" });
+  if (phase === "stopped") return [el("p", { role: "alert", key: "refusal" }, standing.refusal), acts(button("I have seen it", { action: "discard" }, true)), wrong];
+  const shown = [phase === "listening" && meter(standing),
+    el("p", { key: "heard" }, `${number(standing.heard_s, 0)} of ${number(standing.wanted_s, 0)} s heard, ${standing.windows} windows${left && `; left out: ${left}`}`),
+    el("progress", { key: "progress", max: standing.wanted_s, value: standing.heard_s, "aria-label": "Sound heard" }),
+    standing.problem && el("p", { role: "alert", key: "problem" }, standing.problem),
+    standing.notes.length > 0 && el("ul", { key: "notes" }, standing.notes.slice(-5).map((note) => el("li", {}, note.text)))];
+  if (phase === "learning" || waits) return [...shown, el("p", { key: "learning" }, phase === "learning" ? "Learning: this takes some seconds." : "One moment."), wrong];
+  if (phase === "listening") return [...shown, acts(button("Learn from what there is", { action: "conclude" }), button("Stop", { action: "discard" })), wrong];
+  if (phase === "refused") return [...shown, el("p", { role: "alert", key: "refusal" }, `Not learnt: ${standing.refusal}`), acts(more, discard), wrong];
+  return [...shown, el("h3", { key: "verdict" }, "What was learnt"), el("ul", { key: "lines" }, standing.verdict.map((line) => el("li", {}, line))),
+    acts(button("Use it", { action: "accept" }, true), more, discard), wrong];
 }
 
 function draw(machine, problem) {
-  const place = document.querySelector(`[data-commission="${CSS.escape(machine)}"]`);
-  if (!place) return;
-  const typing = place.contains(document.activeElement) && document.activeElement.tagName === "INPUT";
-  if (typing && !problem) return;
-  const at = [...place.querySelectorAll("button")].indexOf(document.activeElement);
-  place.replaceChildren(...contents(machine, problem).filter(Boolean));
-  if (at >= 0) place.querySelectorAll("button")[at]?.focus();
+  const place = places.get(machine);
+  if (place) show(place, contents(machine, problem));
 }
 
 extend({
-  name: "commission",
-  async page(main, parts) { location.hash = `#/machine/${encodeURIComponent(parts[1] || "")}`; return () => false; },
+  name: "commission", order: 2,
+  async start() {
+    for (const [machine, { phase }] of runs) {
+      const standing = await get(`/api/machines/${encodeURIComponent(machine)}/commission`);
+      if (phase && !standing.phase) ended(machine, "The commissioning ended while this page had no connection. What is in use now stands at the top.");
+      heard(machine, standing);
+    }
+  },
   take(changes) {
-    const now = new Map((changes.commissions || []).map((each) => [each.machine, each]));
-    for (const machine of runs.keys()) if (!now.has(machine) && changes.commissions) { runs.delete(machine); draw(machine); }
-    for (const [machine, standing] of now) { runs.set(machine, standing); draw(machine); }
+    if (!changes.commissions) return false;
+    const now = new Map(changes.commissions.map((each) => [each.machine, each]));
+    for (const [machine, { phase }] of runs) {
+      if (now.has(machine) || !phase || busy.has(machine)) continue;
+      ended(machine, "The commissioning has ended. What is in use now stands at the top.");
+      heard(machine, { machine, phase: null });
+    }
+    for (const [machine, standing] of now) heard(machine, standing);
     return false;
   },
   forMachine(name, state) {
     const known = state.overview.machines.find((each) => each.machine === name);
     if (!known || !known.facts || !known.facts.source) return [];
-    const place = el("div", { "data-commission": name });
-    get(`/api/machines/${encodeURIComponent(name)}/commission`).then((standing) => { runs.set(name, standing); draw(name); });
-    const running = runs.get(name) && runs.get(name).phase;
-    place.append(...contents(name).filter(Boolean));
-    return [el("section", { class: "panel", "aria-label": "Commissioning" },
-      el("details", { open: Boolean(running) || !known.facts.learnt }, el("summary", {}, known.facts.learnt ? "Commission it anew" : "Commission it"), place))];
+    if (!places.has(name)) {
+      places.set(name, el("div", { tabindex: "-1" }));
+      draw(name);
+      get(`/api/machines/${encodeURIComponent(name)}/commission`).then((standing) => { if (standing.phase) { heard(name, standing); redraw(); } }).catch(() => {});
+    }
+    const running = runs.get(name)?.phase;
+    return [el("section", { class: "panel", "aria-label": "Commissioning", key: `commission ${name} ${Boolean(running)}` },
+      el("details", { open: Boolean(running) || !known.facts.learnt || ends.has(name) }, el("summary", {}, known.facts.learnt ? "Commission it anew" : "Commission it"), hold(places.get(name))))];
   },
 });

@@ -1,130 +1,108 @@
 // The page: routes by the part after '#', and one stream of changes.
-import { ago, bytes, el, get, moment, number, say, tag, words } from "./dom.js";
+import { el, get, say, show, time, words } from "./dom.js";
+import { gatewayPage, logPage } from "./gateway.js";
+import { follow } from "./link.js";
 import { machinePage } from "./machine.js";
+import { machinesPage } from "./machines.js";
 
 const main = document.getElementById("main");
-const state = { overview: null, wants: () => false, alarms: [] };
+const state = { overview: null, parts: [], alarms: [], now_s: null };
 const extensions = [];
+let turn = 0, wants = () => false, drawing = false, again = false;
 
 export function extend(extension) { extensions.push(extension); }
-
-function card(each) {
-  const last = each.last;
-  const share = last && last.score !== null && last.threshold ? Math.min(1, last.score / (2 * last.threshold)) : 0;
-  return el("li", {}, el("a", { class: `card ${last ? last.state : ""}`, href: `#/machine/${encodeURIComponent(each.machine)}` },
-    el("strong", {}, each.machine), " ", tag(last ? last.state : "quiet", last ? null : "not heard yet"),
-    el("p", {}, last ? last.why || "sounds normal" : "Waiting for the first window."),
-    last && last.score !== null && el("div", { class: "meter", "aria-hidden": "true" }, el("div", { style: { width: `${100 * share}%` } })),
-    last && el("p", {}, `score ${number(last.score)} of ${number(last.threshold)} · ${number(last.level_dbfs, 1, " dBFS")}`)));
-}
-
-function machinesPage() {
-  const order = ["alarm", "input_fault", "suspect", "unknown", "uncommissioned", "rejected", "normal"];
-  const rank = (each) => { const at = order.indexOf(each.last ? each.last.state : "uncommissioned"); return at < 0 ? 9 : at; };
-  const sorted = [...state.overview.machines].sort((a, b) => rank(a) - rank(b) || a.machine.localeCompare(b.machine));
-  const odd = sorted.filter((each) => each.last && each.last.state === "alarm").length;
-  main.replaceChildren(
-    el("h2", {}, odd ? `${odd} of ${sorted.length} machines in alarm` : `${sorted.length} machines`),
-    el("ul", { class: "cards" }, sorted.map(card)));
-  return () => true;
-}
-
-async function gatewayPage() {
-  const { gateway } = await get("/api/gateway");
-  const outbox = gateway.outbox;
-  const rows = (object) => Object.entries(object).map(([reason, count]) => `${reason.replaceAll("_", " ")} ${count.toLocaleString()}`).join(", ") || "0";
-  main.replaceChildren(
-    el("h2", {}, gateway.gateway, " ", tag(gateway.state)),
-    el("section", { class: "panel" }, el("p", {},
-      `Version ${gateway.version}, up for ${ago(gateway.now_s - gateway.started_s)}, models ${gateway.bundle.name} ${gateway.bundle.version} `,
-      el("span", { class: "soft" }, `(${gateway.bundle.sha256.slice(0, 12)})`)),
-      el("p", {}, gateway.clock_synced ? "The clock is synchronised." : "The clock is not synchronised: times are marked so.")),
-    el("section", { class: "panel wide", tabindex: "0" }, el("table", {}, el("caption", {}, "Parts"),
-      el("thead", {}, el("tr", {}, ["Name", "Kind", "State", "Detail"].map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, gateway.components.map((part) => el("tr", {}, el("td", {}, part.name), el("td", {}, part.kind), el("td", {}, tag(part.state)), el("td", {}, part.detail)))))),
-    el("section", { class: "panel wide", tabindex: "0" }, el("table", {}, el("caption", {}, "Samples: captured = scored + skipped + lost + pending"),
-      el("thead", {}, el("tr", {}, ["Source", "Channel", "Captured", "Scored", "Skipped", "Lost", "Pending", "Unaccounted"].map((title, at) => el("th", { scope: "col", class: at > 1 ? "number" : "" }, title)))),
-      el("tbody", {}, gateway.ledgers.map((book) => el("tr", {}, el("td", {}, book.source), el("td", {}, `${book.channel}`),
-        [book.captured, book.scored].map((count) => el("td", { class: "number" }, count.toLocaleString())),
-        el("td", { class: "number" }, rows(book.skipped)), el("td", { class: "number" }, rows(book.lost)),
-        el("td", { class: "number" }, book.pending.toLocaleString()), el("td", { class: "number" }, `${book.unaccounted}`)))))),
-    el("section", { class: "panel" }, el("h3", {}, "To the broker"), outbox
-      ? el("p", {}, `${gateway.broker.connected ? "Connected" : "Not connected"}; waiting: ${rows(outbox.rows)} events, ${bytes(outbox.payload_bytes)}, oldest ${ago(outbox.oldest_age_s)}; sent ${gateway.broker.published.toLocaleString()}.`)
-      : el("p", {}, "Nothing is published: [mqtt] is off.")),
-    gateway.hub && el("section", { class: "panel", id: "hub" }, el("h3", {}, "To the hub"),
-      el("p", {}, gateway.hub.answers ? "The hub answers." : gateway.hub.last_success_s ? `No answer since ${moment(gateway.hub.last_success_s)}.` : "Not reached yet.",
-        gateway.hub.trouble && ` ${gateway.hub.trouble}`),
-      el("p", {}, `Clips: ${gateway.hub.clips.toLocaleString()} acknowledged since the start, ${gateway.hub.waiting.toLocaleString()} waiting (${bytes(gateway.hub.waiting_bytes)}), set aside ${rows(gateway.hub.aside)}.`),
-      el("p", {}, `Events that the broker took: ${gateway.hub.events_waiting.toLocaleString()} to be asked for, ${gateway.hub.events_sent.toLocaleString()} that the hub had not got were sent.`)));
-  return () => false;
-}
-
-function logPage() {
-  main.replaceChildren(el("h2", {}, "Log of changes"), el("section", { class: "panel wide", tabindex: "0" }, el("table", {},
-    el("caption", {}, "Newest first"),
-    el("thead", {}, el("tr", {}, ["Time", "Level", "What"].map((title) => el("th", { scope: "col" }, title)))),
-    el("tbody", {}, state.overview.log.map((line) => el("tr", {}, el("td", {}, moment(line.at_s)), el("td", {}, tag(line.level === "info" ? "quiet" : line.level === "warning" ? "suspect" : "error", line.level)), el("td", {}, line.text)))))));
-  return () => false;
-}
 
 function partsOf(name, below) {
   return extensions.filter((each) => each.forMachine && Boolean(each.below) === below).flatMap((each) => each.forMachine(name, state));
 }
 
+// A page is `nodes`, what it `wants` to be drawn anew for, and what is done `after` it is there.
+async function pageOf(parts) {
+  const extension = extensions.find((each) => each.name === parts[0] && each.page);
+  if (extension) return extension.page(parts, state);
+  if (parts[0] === "machine") return machinePage(parts[1] || "", state, () => partsOf(parts[1], false), () => partsOf(parts[1], true));
+  if (parts[0] === "gateway") return gatewayPage();
+  if (parts[0] === "log") return logPage(state);
+  return machinesPage(state);
+}
+
+function wanted() {
+  return location.hash.replace(/^#\/?/, "").split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
+}
+
 async function route(moved = false) {
-  const parts = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const mine = ++turn, parts = wanted(), place = parts.join("/"), other = main.dataset.place !== place;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#/${parts[0] === "machine" ? "" : parts[0]}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  const slow = setTimeout(() => { if (mine === turn && other) { main.dataset.place = ""; main.replaceChildren(el("p", {}, "Loading.")); } }, 400);
+  let page;
   try {
-    const extension = extensions.find((each) => each.name === parts[0]);
-    if (extension) state.wants = await extension.page(main, parts, state);
-    else if (parts[0] === "machine") state.wants = await machinePage(main, parts[1], partsOf(parts[1], false), partsOf(parts[1], true));
-    else if (parts[0] === "gateway") state.wants = await gatewayPage();
-    else if (parts[0] === "log") state.wants = logPage();
-    else state.wants = machinesPage();
+    page = await pageOf(parts);
   } catch (error) {
-    main.replaceChildren(el("p", { role: "alert" }, `This cannot be shown: ${error.message}`));
-  }
+    if (!other) return; // what is shown stays, and the top of the page says that it is old
+    page = { nodes: [el("h2", {}, "This cannot be shown"), el("p", { role: "alert" }, `${error.message[0].toUpperCase()}${error.message.slice(1)}.`)], wants: () => true };
+  } finally { clearTimeout(slow); }
+  if (mine !== turn) return;
+  if (main.dataset.place !== place) { main.replaceChildren(); main.dataset.place = place; if (moved) scrollTo(0, 0); }
+  show(main, ...page.nodes);
+  wants = page.wants || (() => false);
+  page.after?.();
+  const where = main.querySelector("h2");
+  document.title = `${where ? `${where.dataset.title || where.textContent} – ` : ""}Machine sound: ${state.overview.gateway.gateway}`;
   if (moved) main.focus();
 }
 
+// One drawing at a time; what changes meanwhile is drawn after it.
+export async function redraw() {
+  if (drawing) { again = true; return; }
+  drawing = true;
+  try { do { again = false; await route(); } while (again); } finally { drawing = false; }
+}
+
 function take(changes) {
+  if (changes.now_s) state.now_s = changes.now_s;
+  if (changes.parts) state.parts = changes.parts;
   for (const last of changes.machines || []) {
     const known = state.overview.machines.find((each) => each.machine === last.machine);
     const before = known && known.last ? known.last.state : null;
     if (known) known.last = last; else state.overview.machines.push({ machine: last.machine, facts: null, last });
     if (last.state !== before && (last.state === "alarm" || before === "alarm")) say(`${last.machine}: ${words(last.state)}`);
   }
+  for (const facts of changes.facts || []) {
+    const known = state.overview.machines.find((each) => each.machine === facts.machine);
+    if (known) known.facts = facts; else state.overview.machines.push({ machine: facts.machine, facts, last: null });
+  }
   if (changes.log) state.overview.log = [...changes.log, ...state.overview.log].filter((line, at, all) => all.findIndex((other) => other.at_s === line.at_s && other.text === line.text) === at).slice(0, 300);
   let touched = false;
   for (const extension of extensions) if (extension.take && extension.take(changes, state)) touched = true;
-  const typing = main.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA|AUDIO/.test(document.activeElement.tagName);
-  const shown = location.hash.startsWith("#/alarms") || location.hash.startsWith("#/machine/");
-  if (!typing && ((touched && shown) || (changes.machines || []).some(state.wants))) redraw();
+  if (wants(changes, touched)) redraw();
 }
 
-// What is drawn anew keeps the place of the keyboard.
-function redraw() {
-  const at = [...main.querySelectorAll("a, button, [tabindex]")].indexOf(document.activeElement);
-  Promise.resolve(route()).then(() => { if (at >= 0) [...main.querySelectorAll("a, button, [tabindex]")][at]?.focus(); });
-}
-
-async function start() {
+async function refresh() {
   state.overview = await get("/api/overview");
   const { gateway } = state.overview;
+  state.parts = gateway.components; state.now_s = gateway.now_s;
   document.getElementById("place").textContent = `${gateway.site} / ${gateway.gateway}`;
-  document.title = `Machine sound: ${gateway.gateway}`;
   for (const extension of extensions) if (extension.start) await extension.start(state);
-  await route();
-  const link = document.getElementById("link");
-  const stream = new EventSource("/api/live");
-  stream.onopen = () => { link.textContent = "live"; };
-  stream.onerror = () => { link.textContent = "no connection, trying again"; };
-  stream.onmessage = (event) => take(JSON.parse(event.data));
-  window.addEventListener("hashchange", () => route(true));
+  await redraw();
+}
+
+function tell(how, why) {
+  document.getElementById("link").textContent = how === "live" ? "live" : how === "asking" ? "not live" : "no connection";
+  const old = document.getElementById("old");
+  if (how === "live") { old.hidden = true; show(old); return; }
+  const since = state.now_s ? `This is from ${time(state.now_s)}, and old` : "Nothing can be shown";
+  const text = how === "asking" ? `This page is drawn anew every few seconds only: ${why}.` : `${since}: ${why}. Trying again.`;
+  old.hidden = false;
+  if (old.dataset.how !== how || !old.textContent || how === "asking") show(old, text); // read out once
+  old.dataset.how = how;
 }
 
 // Pages of their own register themselves before the first one is drawn.
-Promise.all(["./alarms.js", "./commission.js", "./clips.js"].map((name) => import(name))).then(start).catch((error) => { main.replaceChildren(el("p", { role: "alert" }, `The agent does not answer: ${error.message}`)); });
+Promise.all(["./alarms.js", "./commission.js", "./clips.js"].map((name) => import(name))).then(() => {
+  extensions.sort((a, b) => a.order - b.order);
+  window.addEventListener("hashchange", () => { if (state.overview) route(true); });
+  follow(refresh, take, tell);
+});

@@ -1,5 +1,5 @@
 // The spectrogram of one machine: its last minute, moving as frames are computed.
-import { el } from "./dom.js";
+import { el, hertz, number } from "./dom.js";
 
 const BANDS = 128, COLUMNS = 1875, SPAN = 149; // 60 s of frames; 70 dB of levels, 255 of which are 120 dB
 const STOPS = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]]; // "inferno", as in the pictures of clips
@@ -22,7 +22,10 @@ class Spectrogram {
       "aria-label": `Spectrogram of the last minute of ${name}, 0 to 8 kHz, low at the bottom; grey is what was not heard or not shown` });
     this.button = el("button", { type: "button", onclick: () => { this.paused = !this.paused; this.follow(); } });
     this.note = el("span", { class: "soft" });
-    this.element = el("div", {}, this.canvas, el("div", { class: "row" }, this.button, this.note));
+    const along = (...texts) => texts.map((text) => el("span", {}, text));
+    this.element = el("div", {},
+      el("div", { class: "picture" }, el("div", { class: "up", "aria-hidden": "true" }, along("8 kHz", "2 kHz", "0")), this.canvas),
+      el("div", { class: "along", "aria-hidden": "true" }, along("1 min ago", "now")), el("div", { class: "row" }, this.button, this.note));
     this.refresh().then(() => this.follow());
   }
 
@@ -35,9 +38,18 @@ class Spectrogram {
     this.draw();
   }
 
+  // What matters of the picture, in words.
+  explain(window) {
+    const louder = (window ? window.bands : []).filter((band) => band.contribution > .1).sort((a, b) => b.contribution - a.contribution).slice(0, 3)
+      .map((band) => `${hertz(band.centre_hz)} (${band.change_db >= 0 ? "+" : ""}${number(band.change_db, 1)} dB)`);
+    const odd = !window ? "nothing was heard yet" : louder.length && window.state !== "normal" ? `unlike normal around ${louder.join(", ")}` : window.score === null ? "it was not compared with anything" : "nothing stands out against normal";
+    this.canvas.setAttribute("aria-label", `Spectrogram of the last minute of ${this.name}, 0 to 8 kHz, low at the bottom: ${odd}. Grey is what was not heard or not shown.`);
+  }
+
   // Opens or closes the stream: nothing is sent, and nothing prepared, for a page that nobody sees.
   follow() {
     const wanted = !this.paused && !document.hidden && shown === this;
+    if (this.stream && this.stream.readyState === EventSource.CLOSED) this.stream = null; // it was refused; try again
     if (wanted && !this.stream) {
       this.stream = new EventSource(`${this.path}/frames/live`);
       this.stream.onopen = () => this.say(true);
@@ -95,15 +107,15 @@ let shown = null;
 // The one spectrogram that is looked at; the page around it may be drawn anew.
 export function spectrogram(name, path) {
   if (shown && shown.name === name) {
-    if (!shown.live) shown.refresh();
+    if (!shown.live) shown.refresh().then(() => shown?.follow());
   } else {
     leave();
     shown = new Spectrogram(name, path);
   }
-  return shown.element;
+  return shown;
 }
 
 function leave() { const former = shown; shown = null; if (former) former.follow(); }
 
 document.addEventListener("visibilitychange", () => { if (shown) { if (!document.hidden) shown.refresh(); shown.follow(); } });
-window.addEventListener("hashchange", () => { if (shown && decodeURIComponent(location.hash) !== `#/machine/${shown.name}`) leave(); });
+window.addEventListener("hashchange", () => { if (shown && location.hash !== `#/machine/${encodeURIComponent(shown.name)}`) leave(); });
