@@ -45,9 +45,9 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether a crash left this behind: it can be removed once nobody writes there."""
-    return path.name.startswith(".") and path.name.endswith(".new")
+def is_temporary(name: str) -> bool:
+    """Whether a crash left a file of this name behind: it can be removed once nobody writes there."""
+    return name.startswith(".") and name.endswith(".new")
 
 
 def sync_directory(directory: Path) -> None:

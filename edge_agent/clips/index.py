@@ -6,18 +6,15 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 from edge_agent.clips.errors import ClipError, Failure
 from edge_agent.clips.reasons import Reason
-from edge_agent.clips.sidecar import Sidecar, unpack_embedding
-from edge_agent.clips.value import is_protected, rank
+from edge_agent.clips.row import ClipRow
 
 SCHEMA_VERSION = 1
-SIDECAR_ROOM_BYTES = 4096
-"""What a sidecar counts at least: a block of the disk, with room for a label."""
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _SCHEMA = """
 CREATE TABLE clip (
@@ -31,49 +28,21 @@ CREATE INDEX clip_worth ON clip (protected, rank);
 CREATE INDEX clip_time ON clip (start_ns);
 CREATE INDEX clip_slot ON clip (machine, slot) WHERE slot IS NOT NULL;
 """
+_LOOKUPS = """
+CREATE INDEX IF NOT EXISTS clip_machine ON clip (machine, start_ns);
+CREATE INDEX IF NOT EXISTS clip_alarm ON clip (alarm) WHERE alarm IS NOT NULL;
+CREATE INDEX IF NOT EXISTS clip_room ON clip (protected, rank, size_bytes);
+CREATE INDEX IF NOT EXISTS clip_sums ON clip (reason, protected, synced, size_bytes);
+"""
+"""Sums are asked for at every clip and every scrape, alarms by the page: they must not read all clips' embeddings."""
 _FAILURES = {sqlite3.SQLITE_FULL: Failure.DISK_FULL, sqlite3.SQLITE_READONLY: Failure.READ_ONLY}
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""The first is what SQLite says of tables that are not there, or not ours."""
 _T = TypeVar("_T")
 
 
 class DamagedIndexError(Exception):
     """The file is no index that can be used; the store sets it aside and makes another."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClipRow:
-    """What the index knows of a clip; see `Sidecar` for the meanings.
-
-    Attributes:
-        size_bytes: Of all its files.
-        rank: Its worth, see `value.rank`.
-        protected: Whether it is never given up for room.
-        embedding: float16, little endian.
-        sidecar_ns: When its sidecar was last changed, by the file system: how a change that missed the index shows.
-    """
-
-    id: str
-    machine: str
-    reason: str
-    state: str
-    kind: str
-    start_ns: int
-    size_bytes: int
-    sha256: str
-    alarm: str | None
-    slot: str | None
-    settles_at: str | None
-    label: str | None
-    score: float | None
-    threshold: float | None
-    pinned: bool
-    synced: bool
-    rank: float
-    protected: bool
-    speech: str
-    bundle: str
-    embedding: bytes | None
-    sidecar_ns: int
 
 
 _UNSYNCED = (
@@ -82,36 +51,6 @@ _UNSYNCED = (
 )
 _COLUMNS = ", ".join(field.name for field in fields(ClipRow))
 _MARKS = ", ".join("?" for _ in fields(ClipRow))
-
-
-def row_of(sidecar: Sidecar, *, sidecar_bytes: int, sidecar_ns: int) -> ClipRow:
-    """A clip as the index keeps it."""
-    synced = sidecar.synced_at is not None
-    embedding = unpack_embedding(sidecar.judgement.embedding)
-    return ClipRow(
-        id=sidecar.id,
-        machine=sidecar.machine,
-        reason=sidecar.reason.value,
-        state=sidecar.judgement.state,
-        kind=sidecar.sound.kind,
-        start_ns=sidecar.window_start_ns,
-        size_bytes=sidecar.size_bytes + sidecar.picture_bytes + max(sidecar_bytes, SIDECAR_ROOM_BYTES),
-        sha256=sidecar.sha256,
-        alarm=sidecar.alarm,
-        slot=sidecar.slot,
-        settles_at=sidecar.settles_at,
-        label=None if sidecar.label is None else sidecar.label.label,
-        score=sidecar.judgement.score,
-        threshold=sidecar.judgement.threshold,
-        pinned=sidecar.pinned,
-        synced=synced,
-        rank=rank(sidecar.reason, start_ns=sidecar.window_start_ns, labelled=sidecar.label is not None, synced=synced),
-        protected=is_protected(sidecar.reason, pinned=sidecar.pinned, synced=synced),
-        speech=sidecar.speech.verdict,
-        bundle=sidecar.judgement.bundle.sha256,
-        embedding=None if embedding is None else embedding.astype("<f2").tobytes(),
-        sidecar_ns=sidecar_ns,
-    )
 
 
 class ClipIndex:
@@ -128,17 +67,31 @@ class ClipIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self.is_new = False
         self._db = self._guard(self._open)
+        self._file = self._on_disk()
 
-    def put(self, row: ClipRow) -> None:
-        """Add a clip, or replace what is known of it."""
-        values = astuple(row)
-        self._run(lambda db: db.execute(f"INSERT OR REPLACE INTO clip ({_COLUMNS}) VALUES ({_MARKS})", values))
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one that was opened: somebody may have removed or replaced it."""
+        return self._on_disk() == self._file
+
+    def check(self) -> None:
+        """Look through the whole file; takes a second for every 200 MB.
+
+        Raises:
+            DamagedIndexError: It is damaged.
+        """
+        (verdict,) = self._run(lambda db: db.execute("PRAGMA quick_check(1)").fetchone())
+        if verdict != "ok":
+            raise DamagedIndexError(f"{self._path}: {verdict}")
+
+    def put(self, *rows: ClipRow) -> None:
+        """Add clips, or replace what is known of them; all of them or none."""
+        self._together(f"INSERT OR REPLACE INTO clip ({_COLUMNS}) VALUES ({_MARKS})", [astuple(row) for row in rows])
 
     def remove(self, clip_ids: Iterable[str]) -> None:
         """Forget clips."""
-        marks = [(clip_id,) for clip_id in clip_ids]
-        self._run(lambda db: db.executemany("DELETE FROM clip WHERE id = ?", marks))
+        self._together("DELETE FROM clip WHERE id = ?", [(clip_id,) for clip_id in clip_ids])
 
     def find(self, clip_id: str) -> ClipRow | None:
         """One clip."""
@@ -148,11 +101,7 @@ class ClipIndex:
         self, *, machine: str | None = None, reason: Reason | None = None, since_ns: int = 0, limit: int = -1
     ) -> tuple[ClipRow, ...]:
         """Clips, newest first."""
-        where, values = "WHERE start_ns >= ?", list[object]([since_ns])
-        for column, value in (("machine", machine), ("reason", None if reason is None else reason.value)):
-            if value is not None:
-                where += f" AND {column} = ?"
-                values.append(value)
+        where, values = _filter(machine, reason, since_ns)
         return self._rows(f"{where} ORDER BY start_ns DESC, id DESC LIMIT ?", *values, limit)
 
     def count(self, *, machine: str | None = None) -> int:
@@ -163,13 +112,23 @@ class ClipIndex:
     def of_alarms(self, alarms: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Ids of the clips that show these episodes, oldest first; an episode without one is left out."""
         query = (
-            "SELECT alarm, id FROM clip WHERE alarm IN (SELECT value FROM json_each(?)) ORDER BY alarm, start_ns, id"
+            "SELECT alarm, id FROM clip WHERE alarm IS NOT NULL AND alarm IN (SELECT value FROM json_each(?)) "
+            "ORDER BY alarm, start_ns, id"
         )
         wanted = json.dumps(list(alarms))
         found: dict[str, tuple[str, ...]] = {}
         for alarm, clip_id in self._run(lambda db: db.execute(query, (wanted,)).fetchall()):
             found[alarm] = (*found.get(alarm, ()), clip_id)
         return found
+
+    def ids(self, *, machine: str | None = None, reason: Reason | None = None, since_ns: int = 0) -> tuple[str, ...]:
+        """Ids of clips, oldest first: of as many as there may be."""
+        where, values = _filter(machine, reason, since_ns)
+        return self._ids(f"SELECT id FROM clip {where} ORDER BY id", *values)
+
+    def ids_after(self, clip_id: str, *, limit: int) -> tuple[str, ...]:
+        """The next ids in order, to walk through all of them a few at a time."""
+        return self._ids("SELECT id FROM clip WHERE id > ? ORDER BY id LIMIT ?", clip_id, limit)
 
     def unsynced(
         self, *, settled_before: str, limit: int, excluding: Iterable[str] = (), reasons: Iterable[Reason] = Reason
@@ -211,9 +170,16 @@ class ClipIndex:
         query = "SELECT reason, count(*), sum(size_bytes) FROM clip GROUP BY reason"
         return tuple(self._run(lambda db: db.execute(query).fetchall()))
 
-    def stamps(self) -> dict[str, int]:
-        """When the sidecar of every clip was last changed, as the index knows it."""
-        return dict(self._run(lambda db: db.execute("SELECT id, sidecar_ns FROM clip").fetchall()))
+    def totals(self) -> tuple[tuple[bool, bool, int, int], ...]:
+        """Of clips that are protected or not, and that the hub has or not: number and bytes."""
+        query = "SELECT protected, synced, count(*), sum(size_bytes) FROM clip GROUP BY protected, synced"
+        found = self._run(lambda db: db.execute(query).fetchall())
+        return tuple((bool(protected), bool(synced), clips, size) for protected, synced, clips, size in found)
+
+    def stamps(self, start: str, stop: str) -> dict[str, int]:
+        """When the sidecar of each clip with an id in `[start, stop)` was last changed, as the index knows it."""
+        query = "SELECT id, sidecar_ns FROM clip WHERE id >= ? AND id < ?"
+        return dict(self._run(lambda db: db.execute(query, (start, stop)).fetchall()))
 
     def close(self) -> None:
         """Free the file."""
@@ -224,6 +190,29 @@ class ClipIndex:
         found = self._run(lambda db: db.execute(f"SELECT {_COLUMNS} FROM clip {where}", values).fetchall())
         return tuple(_row(values) for values in found)
 
+    def _ids(self, query: str, *values: object) -> tuple[str, ...]:
+        return tuple(clip_id for (clip_id,) in self._run(lambda db: db.execute(query, values).fetchall()))
+
+    def _together(self, statement: str, values: list[tuple[object, ...]]) -> None:
+        def act(db: sqlite3.Connection) -> None:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.executemany(statement, values)
+                db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # the first error is the one that tells
+                    db.execute("ROLLBACK")
+                raise
+
+        self._run(act)
+
+    def _on_disk(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)
         try:
@@ -232,10 +221,10 @@ class ClipIndex:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+                self.is_new = True
             elif version != SCHEMA_VERSION:
                 raise DamagedIndexError(f"{self._path}: schema version {version}, this agent knows {SCHEMA_VERSION}")
-            elif (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise DamagedIndexError(f"{self._path}: {verdict}")
+            db.executescript(_LOOKUPS)
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # the first error is the one that tells
                 db.close()
@@ -251,7 +240,7 @@ class ClipIndex:
             return operation()
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code in _DAMAGED or (isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)):
+            if code in _DAMAGED:
                 raise DamagedIndexError(f"{self._path}: {error}") from error
             failure = _FAILURES.get(code, Failure.IO_ERROR)
             if code == sqlite3.SQLITE_CANTOPEN and not os.access(self._path.parent, os.W_OK):
@@ -267,6 +256,15 @@ def set_aside(path: Path) -> Path:
         if part.exists():
             part.replace(f"{target}{suffix}")
     return target
+
+
+def _filter(machine: str | None, reason: Reason | None, since_ns: int) -> tuple[str, list[object]]:
+    where, values = "WHERE start_ns >= ?", list[object]([since_ns])
+    for column, value in (("machine", machine), ("reason", None if reason is None else reason.value)):
+        if value is not None:
+            where += f" AND {column} = ?"
+            values.append(value)
+    return where, values
 
 
 def _row(values: tuple[object, ...]) -> ClipRow:

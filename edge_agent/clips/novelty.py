@@ -39,8 +39,8 @@ class NoveltyMap:
         return len(self._centres)
 
     def distance(self, embedding: FloatArray) -> float:
-        """Cosine distance of `[d]` to the nearest centre; infinite before there is one, and for a vector of zeros."""
-        if not self._centres or not _has_direction(embedding):
+        """Cosine distance of `[d]` to the nearest centre; infinite without one, and for a vector of zeros."""
+        if not self._centres or self._centres[0].shape != embedding.shape or not _has_direction(embedding):
             return float("inf")
         return float(1.0 - (np.stack(self._centres) @ _unit(embedding)).max())
 
@@ -52,6 +52,8 @@ class NoveltyMap:
         """What is like this one is known from now on."""
         if not self.is_novel(embedding):
             return
+        if self._centres and self._centres[0].shape != embedding.shape:
+            self._centres.clear()  # of another model: nothing can be compared with them
         self._centres.append(_unit(embedding))
         while len(self._centres) > self._most:
             self.radius *= 2

@@ -130,6 +130,11 @@ class KeepPolicy:
         """An operator wants the next window of a machine kept, whatever it is."""
         self._machine(machine).requested = True
 
+    def forget_embeddings(self) -> None:
+        """Another model is in use: its embeddings cannot be compared with those of the former one."""
+        for machine in self._machines.values():
+            machine.novelty = NoveltyMap(radius=self._limits.novel_distance)
+
     def decide(self, window: HeardWindow, *, draw: float) -> Wish | None:
         """Whether and why to keep a window; windows of a machine come in order.
 

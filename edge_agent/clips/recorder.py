@@ -215,6 +215,10 @@ class ClipRecorder:
         """Why a clip that was promised is not kept; None where it was kept or is on its way."""
         return self._writer.outcome(clip_id)
 
+    def forget_embeddings(self) -> None:
+        """Another model is in use: what is novel to it begins anew."""
+        self._policy.forget_embeddings()
+
     def close(self) -> None:
         """Nothing more comes on any channel: clips are cut with the post roll there is."""
         for key in tuple(self._channels):

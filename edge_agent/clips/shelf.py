@@ -1,10 +1,13 @@
 """The files of clips in their directories: sound, perhaps a picture, and the sidecar that says the clip is there."""
 
+import contextlib
+import hashlib
+import os
 from pathlib import Path
 
 from edge_agent.clips import files
 from edge_agent.clips.errors import ClipError, failure_of
-from edge_agent.clips.index import ClipRow, row_of
+from edge_agent.clips.row import ClipRow, row_of
 from edge_agent.clips.sidecar import MAX_SIDECAR_BYTES, Sidecar, parse_sidecar
 from edge_agent.durable import sync_directory, write_one_of_many, write_whole
 
@@ -43,14 +46,26 @@ class ClipShelf:
         Raises:
             ClipError: There is none with this id, or its sidecar cannot be read.
         """
-        path = self.path(clip_id, files.SIDECAR)
+        return self._read(clip_id)[0]
+
+    def row(self, clip_id: str) -> ClipRow:
+        """A clip as the index keeps it, from what lies there now.
+
+        Raises:
+            ClipError: Its sidecar cannot be read.
+            FileNotFoundError: Its sound is gone.
+        """
+        sidecar, content_bytes, changed_ns = self._read(clip_id)
+        return row_of(
+            sidecar, files_bytes=self._files_bytes(sidecar), sidecar_bytes=content_bytes, sidecar_ns=changed_ns
+        )
+
+    def changed_ns(self, clip_id: str) -> int | None:
+        """When a clip's sidecar was last changed, nanoseconds of the file system; None where there is none."""
         try:
-            with path.open("rb") as file:
-                return parse_sidecar(file.read(MAX_SIDECAR_BYTES + 1), name=str(path))
+            return self.path(clip_id, files.SIDECAR).lstat().st_mtime_ns
         except FileNotFoundError:
-            raise no_such_clip(clip_id) from None
-        except OSError as error:
-            raise ClipError(f"{path}: {error.strerror}; check the disk", failure_of(error)) from error
+            return None
 
     def write(self, sidecar: Sidecar, payload: bytes, picture: bytes | None) -> ClipRow:
         """Write a clip, the sidecar last; returns it as the index keeps it.
@@ -77,8 +92,33 @@ class ClipShelf:
         """
         path = self.path(sidecar.id, files.SIDECAR)
         content = sidecar.to_bytes()
+        files_bytes = self._files_bytes(sidecar)
         write_whole(path, content)
-        return row_of(sidecar, sidecar_bytes=len(content), sidecar_ns=path.stat().st_mtime_ns)
+        return row_of(
+            sidecar,
+            files_bytes=files_bytes,
+            sidecar_bytes=len(content),
+            sidecar_ns=path.lstat().st_mtime_ns,
+        )
+
+    def flaw(self, sidecar: Sidecar) -> str | None:
+        """What of a clip is not as it was written; None where all is. Reads its sound."""
+        try:
+            with files.open_plain(self.payload_path(sidecar)) as file:
+                size_bytes = os.fstat(file.fileno()).st_size
+                if size_bytes != sidecar.size_bytes:
+                    return f"its file has {size_bytes} bytes, not {sidecar.size_bytes}"
+                if hashlib.file_digest(file, "sha256").hexdigest() != sidecar.sha256:
+                    return "its file is not the one that was written (other SHA-256)"
+        except OSError as error:
+            return f"its file: {error.strerror}"
+        try:
+            picture = self.path(sidecar.id, files.PICTURE)
+            if sidecar.picture_bytes and files.plain_size(picture) != sidecar.picture_bytes:
+                return "its picture is not the one that was written (other size)"
+        except OSError as error:
+            return f"its picture: {error.strerror}"
+        return None
 
     def remove(self, clip_id: str) -> None:
         """Remove a clip, the sidecar first: without it the rest is swept at the next start.
@@ -93,6 +133,29 @@ class ClipShelf:
         """Remove whatever can be removed of a clip that is none."""
         for suffix in _SUFFIXES:
             files.remove(self.path(clip_id, suffix))
+
+    def _read(self, clip_id: str) -> tuple[Sidecar, int, int]:
+        """A sidecar, its size in bytes, and when it was changed."""
+        path = self.path(clip_id, files.SIDECAR)
+        try:
+            with files.open_plain(path) as file:
+                changed_ns = os.fstat(file.fileno()).st_mtime_ns
+                content = file.read(MAX_SIDECAR_BYTES + 1)
+        except FileNotFoundError:
+            raise no_such_clip(clip_id) from None
+        except OSError as error:
+            raise ClipError(f"{path}: {error.strerror}; check the disk", failure_of(error)) from error
+        sidecar = parse_sidecar(content, name=str(path))
+        if sidecar.id != clip_id:
+            raise ClipError(f"{path}: is of clip {sidecar.id}; delete it or restore its sidecar")
+        return sidecar, len(content), changed_ns
+
+    def _files_bytes(self, sidecar: Sidecar) -> int:
+        size_bytes = files.plain_size(self.payload_path(sidecar))
+        if sidecar.picture_bytes:
+            with contextlib.suppress(FileNotFoundError):  # the sound is worth keeping without it
+                size_bytes += files.plain_size(self.path(sidecar.id, files.PICTURE))
+        return size_bytes
 
 
 def no_such_clip(clip_id: str) -> ClipError:

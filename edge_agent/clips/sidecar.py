@@ -15,7 +15,10 @@ from edge_agent.record import StrictRecord
 SCHEMA_VERSION = 1
 MAX_SIDECAR_BYTES = 64 << 10
 
-Count = Annotated[int, Field(ge=0)]
+_MOST = (1 << 63) - 1
+"""What an index can hold."""
+
+Count = Annotated[int, Field(ge=0, le=_MOST)]
 ShortText = Annotated[str, StringConstraints(max_length=512)]
 Span = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
@@ -58,7 +61,7 @@ class Sound(StrictRecord):
     kind: Literal["audio", "log_mel"]
     start: Timestamp
     first_sample: Count
-    samples: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1, le=_MOST)]
     sample_rate_hz: Literal[16_000] = 16_000
     window_offset_s: Annotated[float, Field(ge=0)]
     window_s: Annotated[float, Field(gt=0)]
@@ -144,7 +147,7 @@ class Sidecar(StrictRecord):
     schema_version: Literal[1] = 1
     id: Ulid
     sha256: Sha256
-    size_bytes: Annotated[int, Field(ge=1)]
+    size_bytes: Annotated[int, Field(ge=1, le=_MOST)]
     picture_bytes: Count = 0
     machine: Id
     machine_type: Id

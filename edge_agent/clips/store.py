@@ -4,7 +4,6 @@ A clip is there when its sidecar is: the sidecar is written last and removed fir
 and is made again from them where it is damaged or behind. What a power cut leaves besides is swept at the next start.
 """
 
-import contextlib
 import hashlib
 import logging
 import threading
@@ -16,17 +15,22 @@ from typing import TypeVar
 from edge_agent.clips import files
 from edge_agent.clips.books import Books, StoreLimits, StoreStats
 from edge_agent.clips.errors import ClipError, Failure, failure_of
-from edge_agent.clips.index import ClipIndex, ClipRow, DamagedIndexError, row_of, set_aside
+from edge_agent.clips.index import ClipIndex, DamagedIndexError, set_aside
 from edge_agent.clips.reasons import Reason, Removed
+from edge_agent.clips.room import Room
+from edge_agent.clips.row import ClipRow, row_of
 from edge_agent.clips.shelf import ClipShelf, no_such_clip
 from edge_agent.clips.sidecar import Sidecar
-from edge_agent.clips.survey import survey
+from edge_agent.clips.upkeep import reconcile
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+INDEX = "index.db"
 _FORCED = (Reason.ALARM, Reason.REQUEST)
 """These may take the room of any clip that may be given up, whatever its worth."""
+_LOCK_S = 60.0
+"""A command that was stopped by Ctrl-Z in the wrong moment must not stop the agent's clips for ever."""
 
 
 class ClipStore:
@@ -45,23 +49,47 @@ class ClipStore:
         self, root: Path, limits: StoreLimits, *, free_bytes: Callable[[Path], int] = files.free_bytes
     ) -> None:
         self.root = root
-        self._limits = limits
-        self._free_bytes = free_bytes
         self._lock = threading.RLock()
+        self._index_path = root / INDEX
         self._shelf = ClipShelf(root)
         self._books = Books()
+        self._room = Room(root, limits, self._shelf, self._books, free_bytes)
         with self._disk("open the store"):
             root.mkdir(parents=True, exist_ok=True, mode=0o750)
-            self._index = self._open_index()
+            try:
+                self._index = ClipIndex(self._index_path)
+            except DamagedIndexError as error:
+                with files.held(root / "lock", within_s=_LOCK_S):
+                    self._set_aside(error)
+                    self._index = ClipIndex(self._index_path)
+                    self._reconcile()
 
-    def tidy(self) -> None:
-        """Sweep what a crash left, and bring the index up to the sidecars; once, before clips are written.
+    @property
+    def index_is_new(self) -> bool:
+        """Whether the index was not there and knows no clip yet: `fill` makes it from the sidecars."""
+        return self._index.is_new
+
+    def fill(self) -> None:
+        """Sweep what a crash left, and bring the index up to the sidecars.
 
         Raises:
             ClipError: The disk refuses it.
         """
-        with self._changing("tidy the store"):
+        self._alone("bring the index of clips up to date", self._reconcile)
+
+    def tidy(self) -> None:
+        """The same, and give up the least worthy clips beyond the quota, which may have been lowered; at the start.
+
+        Raises:
+            ClipError: The disk refuses it.
+        """
+
+        def act() -> None:
+            self._index.check()
             self._reconcile()
+            self._room.keep_quota(self._index)
+
+        self._alone("tidy the store", act)
 
     def put(self, sidecar: Sidecar, payload: bytes, picture: bytes | None = None) -> Sidecar:
         """Keep a clip, giving up clips of less value for it where there is no room.
@@ -86,10 +114,13 @@ class ClipStore:
                 "picture_bytes": 0 if picture is None else len(picture),
             }
         )
-        row = row_of(sidecar, sidecar_bytes=len(sidecar.to_bytes()), sidecar_ns=0)
-        with self._changing(f"keep clip {sidecar.id}"):
+        files_bytes = len(payload) + sidecar.picture_bytes
+        row = row_of(sidecar, files_bytes=files_bytes, sidecar_bytes=len(sidecar.to_bytes()), sidecar_ns=0)
+
+        def act() -> Sidecar:
             former = self._index.in_slot(sidecar.machine, sidecar.slot) if sidecar.slot else ()
-            self._make_room(row.size_bytes, below=float("inf") if sidecar.reason in _FORCED else row.rank)
+            self._room.keep_quota(self._index)
+            self._room.make(self._index, row.size_bytes, below=float("inf") if sidecar.reason in _FORCED else row.rank)
             written = self._shelf.write(sidecar, payload, picture)
             try:
                 self._index.put(written)
@@ -98,23 +129,32 @@ class ClipStore:
                 raise
             self._books.kept[sidecar.reason.value] += 1
             for old in former:
-                if self._index.find(old.id) is not None:  # not given up for room just now
-                    self._delete(old.id, Removed.REPLACED)
-        return sidecar
+                self._room.give_up(self._index, old, Removed.REPLACED)
+            return sidecar
+
+        return self._alone(f"keep clip {sidecar.id}", act)
 
     def rows(
         self, *, machine: str | None = None, reason: Reason | None = None, since_ns: int = 0, limit: int = -1
     ) -> tuple[ClipRow, ...]:
         """Clips, newest first."""
-        return self._indexed(lambda: self._index.rows(machine=machine, reason=reason, since_ns=since_ns, limit=limit))
+        return self._indexed(lambda index: index.rows(machine=machine, reason=reason, since_ns=since_ns, limit=limit))
+
+    def ids(self, *, machine: str | None = None, reason: Reason | None = None, since_ns: int = 0) -> tuple[str, ...]:
+        """Ids of clips, oldest first; of as many as there may be, where rows would take much memory."""
+        return self._indexed(lambda index: index.ids(machine=machine, reason=reason, since_ns=since_ns))
+
+    def totals(self) -> tuple[tuple[bool, bool, int, int], ...]:
+        """Of clips that are never given up or may be, and that the hub has or not: number and bytes."""
+        return self._indexed(ClipIndex.totals)
 
     def count(self, *, machine: str | None = None) -> int:
         """How many clips there are, of one machine or of all."""
-        return self._indexed(lambda: self._index.count(machine=machine))
+        return self._indexed(lambda index: index.count(machine=machine))
 
     def of_alarms(self, alarms: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Ids of the clips that show these episodes, oldest first; an episode without one is left out."""
-        return self._indexed(lambda: self._index.of_alarms(alarms))
+        return self._indexed(lambda index: index.of_alarms(alarms))
 
     def unsynced(
         self,
@@ -133,18 +173,18 @@ class ClipStore:
             reasons: Clips kept for one of these.
         """
         return self._indexed(
-            lambda: self._index.unsynced(
+            lambda index: index.unsynced(
                 settled_before=settled_before, limit=limit, excluding=excluding, reasons=reasons
             )
         )
 
     def unsynced_size(self, *, settled_before: str, excluding: Collection[str] = ()) -> tuple[int, int]:
         """Number and bytes of the clips to send."""
-        return self._indexed(lambda: self._index.unsynced_size(settled_before=settled_before, excluding=excluding))
+        return self._indexed(lambda index: index.unsynced_size(settled_before=settled_before, excluding=excluding))
 
     def labels_at_hub(self) -> dict[str, str | None]:
         """The label, on this gateway, of every clip that the hub has."""
-        return self._indexed(lambda: self._index.labels_at_hub())  # noqa: PLW0108  (a second try is on another index)
+        return self._indexed(ClipIndex.labels_at_hub)
 
     def find(self, clip_id: str) -> Sidecar:
         """What is known of a clip.
@@ -172,10 +212,13 @@ class ClipStore:
         Raises:
             ClipError: There is none with this id, or the disk refused it; then nothing changed.
         """
-        with self._changing(f"change clip {clip_id}"):
+
+        def act() -> Sidecar:
             sidecar = edit(self.find(clip_id))
             self._index.put(self._shelf.write_sidecar(sidecar))
             return sidecar
+
+        return self._alone(f"change clip {clip_id}", act)
 
     def delete(self, clip_id: str, why: Removed = Removed.DELETED) -> None:
         """Remove a clip, whatever it is: a person's word. Room is made elsewhere.
@@ -183,117 +226,87 @@ class ClipStore:
         Raises:
             ClipError: There is none with this id, or the disk refused it.
         """
-        with self._changing(f"delete clip {clip_id}"):
-            if not self._shelf.path(clip_id, files.SIDECAR).exists():
-                raise no_such_clip(clip_id)
-            self._delete(clip_id, why)
+        if self._shelf.changed_ns(clip_id) is None:
+            raise no_such_clip(clip_id)
+        self._alone(f"delete clip {clip_id}", lambda: self._room.delete(self._index, clip_id, why))
 
     def verify(self) -> Iterator[tuple[str, str]]:
-        """Read every clip and yield the id and the flaw of each that is not what its sidecar says."""
-        for row in self.rows():
-            try:
-                sidecar = self.find(row.id)
-                content = self.payload_path(sidecar).read_bytes()
-            except ClipError as error:
-                yield row.id, str(error)
-            except OSError as error:
-                yield row.id, f"its file: {error.strerror}"
-            else:
-                if hashlib.sha256(content).hexdigest() != sidecar.sha256:
-                    yield row.id, "its file is not the one that was written (other SHA-256)"
+        """Read every clip that lies there and yield the id and the flaw of each that is not what its sidecar says."""
+        for directory in files.days(self.root):
+            for path in sorted(directory.glob(f"*{files.SIDECAR}")):
+                if files.is_clip_id(path.stem) and files.day_of(path.stem) == directory.name:
+                    flaw = self._flaw(path.stem)
+                    if flaw is not None and self._shelf.changed_ns(path.stem) is not None:  # not given up meanwhile
+                        yield path.stem, flaw
 
     def stats(self) -> StoreStats:
         """The books now."""
-        return self._books.stats(self._indexed(lambda: self._index.counts()))  # noqa: PLW0108  (a second try is on another)
+        return self._books.stats(self._indexed(ClipIndex.counts))
 
     def close(self) -> None:
         """Free the index."""
         self._index.close()
 
+    def _indexed(self, read: Callable[[ClipIndex], _T]) -> _T:
+        """Ask the index; one that is damaged, or that somebody removed, is made again first."""
+        index = self._index
+        try:
+            if index.is_in_place():
+                return read(index)
+            self._alone("open the index of clips again", lambda: None)
+        except DamagedIndexError as error:
+            damage = error
+
+            def act() -> None:
+                if self._index is index:  # no other thread did it meanwhile
+                    self._begin_anew(damage)
+
+            self._alone("make the index of clips again", act)
+        with self._disk("read the index of clips"):
+            return read(self._index)
+
+    def _alone(self, what: str, act: Callable[[], _T]) -> _T:
+        """Act alone among threads and processes; once more on an index made again where it turns out to be damaged."""
+        with self._lock, self._disk(what), files.held(self.root / "lock", within_s=_LOCK_S):
+            try:
+                if not self._index.is_in_place():
+                    self._open_again()
+                return act()
+            except DamagedIndexError as error:
+                self._begin_anew(error)
+                return act()
+
     # Everything below runs with the locks held.
 
-    def _make_room(self, need: int, *, below: float) -> None:
-        limits = self._limits
-        over = self._index.size_bytes() + need - limits.max_bytes
-        short = limits.min_free_bytes + need - self._free_bytes(self.root)
-        wanted = max(over, short)
-        if wanted > 0 and (need > limits.max_bytes or self._index.size_bytes(evictable_below=below) < wanted):
-            raise ClipError(
-                f"no room in {self.root} and nothing of less value to give up; "
-                "raise clips.max_bytes, free the disk, or unpin or delete clips"
-            )
-        while wanted > 0 and (least := self._index.least_worth(below=below)):
-            for row in least:
-                self._delete(row.id, Removed.EVICTED)
-                wanted -= row.size_bytes
-                if wanted <= 0:
-                    break
-
-    def _delete(self, clip_id: str, why: Removed) -> None:
-        self._shelf.remove(clip_id)
-        self._index.remove([clip_id])
-        self._books.removed[why.value] += 1
+    def _flaw(self, clip_id: str) -> str | None:
+        try:
+            return self._shelf.flaw(self.find(clip_id))
+        except ClipError as error:
+            return str(error)
 
     def _reconcile(self) -> None:
-        found = survey(self.root, self._index.stamps())
-        self._books.unreadable = 0
-        for path in found.orphans:
-            files.remove(path)
-        self._books.swept += len(found.orphans)
-        for path in found.unread:
-            self._read_again(path)
-        for directory in found.empty:
-            with contextlib.suppress(OSError):  # an orphan in it could not be removed: the next start tries again
-                directory.rmdir()
-        self._index.remove(found.gone)
+        reconcile(self.root, self._shelf, self._index, self._books)
 
-    def _read_again(self, path: Path) -> None:
-        try:
-            sidecar = self.find(path.stem)
-        except ClipError as error:
-            _log.warning("clip left out: %s", error)
-            self._books.unreadable += 1
-            self._index.remove([path.stem])
-            return
-        if not self.payload_path(sidecar).exists():
-            _log.warning("clip %s: its file is gone, it is removed", sidecar.id)
-            self._delete(sidecar.id, Removed.DAMAGED)
-            return
-        status = path.stat()
-        self._index.put(row_of(sidecar, sidecar_bytes=status.st_size, sidecar_ns=status.st_mtime_ns))
+    def _open_again(self) -> None:
+        _log.warning("index of clips %s was removed or replaced: made again from the sidecars", self._index_path)
+        self._index.close()
+        self._index = ClipIndex(self._index_path)
+        self._reconcile()
 
-    def _open_index(self) -> ClipIndex:
-        path = self.root / "index.db"
-        try:
-            return ClipIndex(path)
-        except DamagedIndexError as error:
-            return self._begin_anew(path, error)
+    def _begin_anew(self, error: DamagedIndexError) -> None:
+        self._index.close()
+        self._set_aside(error)
+        self._index = ClipIndex(self._index_path)
+        self._reconcile()
 
-    def _begin_anew(self, path: Path, error: DamagedIndexError) -> ClipIndex:
-        target = set_aside(path)
+    def _set_aside(self, error: DamagedIndexError) -> None:
+        target = set_aside(self._index_path)
         self._books.indexes_set_aside += 1
         _log.error("index of clips is damaged (%s): set aside as %s, made again from the sidecars", error, target)
-        self._index = ClipIndex(path)
-        self._reconcile()
-        return self._index
-
-    def _indexed(self, read: Callable[[], _T]) -> _T:
-        try:
-            return read()
-        except DamagedIndexError as error:
-            with self._changing("make the index again"):
-                self._index.close()
-                self._begin_anew(self.root / "index.db", error)
-            return read()
-
-    @contextmanager
-    def _changing(self, what: str) -> Iterator[None]:
-        """Alone among threads and processes; what the disk refuses is counted and typed."""
-        with self._lock, self._disk(what), files.held(self.root / "lock"):
-            yield
 
     @contextmanager
     def _disk(self, what: str) -> Iterator[None]:
+        """What the disk refuses is counted and typed."""
         try:
             yield
         except OSError as error:
@@ -306,4 +319,4 @@ class ClipStore:
             raise
         except DamagedIndexError as error:
             self._books.failures[Failure.IO_ERROR.value] += 1
-            raise ClipError(f"cannot {what}: {error}; it is made again at the next start", Failure.IO_ERROR) from error
+            raise ClipError(f"cannot {what}: {error}; it is made again at the next try", Failure.IO_ERROR) from error

@@ -1,5 +1,6 @@
-"""What lies in the store's directories, against what the index knows: read only, the store acts on it."""
+"""What lies in a day's directory, against what the index knows: read only, others act on it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,57 +8,68 @@ from pathlib import Path
 from edge_agent.clips import files
 from edge_agent.durable import is_temporary
 
+_OWN = (*files.PAYLOADS.values(), files.PICTURE)
+
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class DaySurvey:
     """What is to be put in order.
 
     Attributes:
         orphans: Files that belong to no clip: temporary ones, and those without a sidecar.
-        unread: Sidecars that the index has not seen as they are now.
+        unread: Ids of clips whose sidecar the index has not seen as it is now, or whose sound is gone.
         gone: Ids that the index knows and that have no sidecar.
-        empty: Directories in which nothing is left once the orphans are gone.
+        strange: What is called like a sidecar and is none that the store wrote: a link, a pipe, one of another day.
+        is_empty: Whether nothing is left in it once the orphans are gone.
     """
 
     orphans: tuple[Path, ...]
-    unread: tuple[Path, ...]
+    unread: tuple[str, ...]
     gone: tuple[str, ...]
-    empty: tuple[Path, ...]
+    strange: tuple[Path, ...]
+    is_empty: bool
 
 
-def survey(root: Path, known: Mapping[str, int]) -> Survey:
-    """Look at every file of the store; files that are none of its own are left out.
+def survey(directory: Path, known: Mapping[str, int]) -> DaySurvey:
+    """Look at every file of a day; files that are none of the store's own are left out.
 
     Args:
-        root: The store's directory.
-        known: When the sidecar of every indexed clip was last changed, nanoseconds of the file system.
+        directory: The day's directory.
+        known: When the sidecar of each of its indexed clips was last changed, nanoseconds of the file system.
 
     Raises:
-        OSError: A directory cannot be read.
+        OSError: It cannot be read.
     """
+    with os.scandir(directory) as entries:
+        present = {entry.name: entry for entry in entries}
+    first, beyond = files.ids_of_day(directory.name)
     orphans: list[Path] = []
-    unread: list[Path] = []
-    empty: list[Path] = []
+    unread: list[str] = []
+    strange: list[Path] = []
     seen: set[str] = set()
-    for directory in files.days(root):
-        present = {path.name: path for path in directory.iterdir()}
-        lost = [path for path in present.values() if _is_orphan(path, present)]
-        orphans += lost
-        if len(lost) == len(present):
-            empty.append(directory)
-        for path in present.values():
-            if path.suffix == files.SIDECAR and files.is_clip_id(path.stem):
-                seen.add(path.stem)
-                if known.get(path.stem) != path.stat().st_mtime_ns or not _has_payload(path, present):
-                    unread.append(path)
-    return Survey(tuple(orphans), tuple(unread), tuple(known.keys() - seen), tuple(empty))
+    for name, entry in present.items():
+        clip_id, suffix = os.path.splitext(name)
+        if _is_orphan(name, clip_id, suffix, present) and not entry.is_dir(follow_symlinks=False):
+            orphans.append(Path(entry.path))
+        elif suffix == files.SIDECAR and files.is_clip_id(clip_id):
+            if not entry.is_file(follow_symlinks=False) or not first <= clip_id < beyond:
+                strange.append(Path(entry.path))
+                continue
+            seen.add(clip_id)
+            stamp_ns = entry.stat(follow_symlinks=False).st_mtime_ns
+            if known.get(clip_id) != stamp_ns or not _has_payload(clip_id, present):
+                unread.append(clip_id)
+    return DaySurvey(
+        tuple(orphans), tuple(unread), tuple(known.keys() - seen), tuple(strange), len(orphans) == len(present)
+    )
 
 
-def _is_orphan(path: Path, present: Mapping[str, Path]) -> bool:
-    if is_temporary(path):
-        return True
-    return files.is_clip_id(path.stem) and f"{path.stem}{files.SIDECAR}" not in present
+def _is_orphan(name: str, clip_id: str, suffix: str, present: Mapping[str, "os.DirEntry[str]"]) -> bool:
+    if suffix in _OWN:
+        return files.is_clip_id(clip_id) and f"{clip_id}{files.SIDECAR}" not in present
+    return is_temporary(name)
 
 
-def _has_payload(path: Path, present: Mapping[str, Path]) -> bool:
-    return any(f"{path.stem}{suffix}" in present for suffix in files.PAYLOADS.values())
+def _has_payload(clip_id: str, present: Mapping[str, "os.DirEntry[str]"]) -> bool:
+    found = (present.get(f"{clip_id}{suffix}") for suffix in files.PAYLOADS.values())
+    return any(entry is not None and entry.is_file(follow_symlinks=False) for entry in found)

@@ -191,7 +191,14 @@ class ClipWriter:
         else:
             self._remember(job.clip_id, None)
             self._tell("")
+            self._told_of(sidecar)
+
+    def _told_of(self, sidecar: Sidecar) -> None:
+        try:
             self._on_kept(sidecar)
+        except Exception:
+            # it is on the disk all the same: it must not be counted as dropped
+            _log.exception("clip %s of %s is kept, but nobody could be told", sidecar.id, sidecar.machine)
 
     def _ready(self) -> None:
         """Open what is not open yet; what fails is tried again later."""
@@ -203,12 +210,23 @@ class ClipWriter:
             if self._screen is None:
                 self._screen = self._make_screen()
             if self._store is None:
-                store = self._open_store()
-                store.tidy()
-                self._store = store
+                self._store = self._opened()
             self._tell("")
         except (ClipError, SpeechError) as error:
             self._tell(str(error))
+        except Exception as error:
+            # whatever lies there, the thread must live to try again
+            _log.exception("clips cannot be kept")
+            self._tell(f"{type(error).__name__}: {error}; see the log")
+
+    def _opened(self) -> ClipStore:
+        store = self._open_store()
+        try:
+            store.tidy()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def _tell(self, detail: str) -> None:
         if detail == self._state:

@@ -4,7 +4,6 @@ import argparse
 import getpass
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -13,12 +12,15 @@ from pathlib import Path
 
 from edge_agent.agent.clips.keeping import clips_dir
 from edge_agent.clips.books import StoreLimits
-from edge_agent.clips.index import ClipRow
+from edge_agent.clips.errors import ClipError
+from edge_agent.clips.export import export_clip
 from edge_agent.clips.reasons import Reason
+from edge_agent.clips.row import ClipRow
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.commands import options
 from edge_agent.delivery.fields import rfc3339
+from edge_agent.durable import sync_directory
 from edge_agent.errors import CommandError
 
 _S_PER_DAY = 86_400
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"no clips in {root}; is --state-dir right, and clips.enabled set?")
     store = ClipStore(root, StoreLimits())
     try:
+        if store.index_is_new:
+            store.fill()
         status: int = arguments.act(store, arguments)
     finally:
         store.close()
@@ -79,14 +83,18 @@ def _add_filter(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=options.positive, metavar="N", help="of the last N days only")
 
 
-def _filtered(store: ClipStore, arguments: argparse.Namespace, limit: int = -1) -> tuple[ClipRow, ...]:
-    since_ns = 0 if arguments.days is None else max(0, time.time_ns() - round(arguments.days * _S_PER_DAY * 1e9))
-    reason = None if arguments.reason is None else Reason(arguments.reason)
-    return store.rows(machine=arguments.machine, reason=reason, since_ns=since_ns, limit=limit)
+def _since_ns(arguments: argparse.Namespace) -> int:
+    return 0 if arguments.days is None else max(0, time.time_ns() - round(arguments.days * _S_PER_DAY * 1e9))
+
+
+def _reason(arguments: argparse.Namespace) -> Reason | None:
+    return None if arguments.reason is None else Reason(arguments.reason)
 
 
 def _list(store: ClipStore, arguments: argparse.Namespace) -> int:
-    rows = _filtered(store, arguments, arguments.limit)
+    rows = store.rows(
+        machine=arguments.machine, reason=_reason(arguments), since_ns=_since_ns(arguments), limit=arguments.limit
+    )
     for row in rows:
         print(json.dumps(_facts(row)) if arguments.json else _line(row))
     if not rows:
@@ -104,7 +112,7 @@ def _facts(row: ClipRow) -> dict[str, object]:
 def _line(row: ClipRow) -> str:
     score = "" if row.score is None or row.threshold is None else f"{row.score:.1f}/{row.threshold:.1f}"
     marks = [name for name, is_so in (("pinned", row.pinned), ("synced", row.synced)) if is_so]
-    marks += [f"label={row.label}"] if row.label else []
+    marks += [f"label={_printable(row.label)}"] if row.label else []
     marks += [row.speech] if row.speech in ("masked", "trimmed") else []
     size = f"{row.size_bytes / 1000:.0f} kB"
     return (
@@ -140,7 +148,7 @@ def _description(clip: Sidecar) -> list[tuple[str, object]]:
             "holds",
             f"{sound.samples / sound.sample_rate_hz:.1f} s of {sound.kind}, window {sound.window_offset_s:g} s in",
         ),
-        ("heard by", f"{origin.source} channel {origin.channel}, {origin.device}, {origin.rate_hz} Hz"),
+        ("heard by", f"{origin.source} channel {origin.channel}, {_printable(origin.device)}, {origin.rate_hz} Hz"),
         (
             "coverage",
             f"{sound.coverage:.3f}" + (f", {sound.clipped_samples} samples clipped" * bool(sound.clipped_samples)),
@@ -149,7 +157,9 @@ def _description(clip: Sidecar) -> list[tuple[str, object]]:
         ("models", f"{judged.bundle.name} {judged.bundle.version}"),
     ]
     if clip.label is not None:
-        lines.append(("label", f"{clip.label.label}, said {clip.label.operator} at {clip.label.at}"))
+        lines.append(
+            ("label", f"{_printable(clip.label.label)}, said {_printable(clip.label.operator)} at {clip.label.at}")
+        )
     lines.append(("kept for ever", "yes, pinned" if clip.pinned else "no"))
     lines.append(("at the hub", clip.synced_at or "not yet"))
     return lines
@@ -181,19 +191,29 @@ def _pin(store: ClipStore, arguments: argparse.Namespace) -> int:
 
 
 def _export(store: ClipStore, arguments: argparse.Namespace) -> int:
-    wanted = arguments.clips or [row.id for row in _filtered(store, arguments)]
-    arguments.to.mkdir(parents=True, exist_ok=True)
-    for clip_id in wanted:
-        sidecar = store.find(clip_id)
-        payload = store.payload_path(sidecar)
-        picture = store.picture_path(sidecar)
-        for path in (payload, payload.with_suffix(".json"), picture):
-            if path is not None:
-                shutil.copyfile(path, arguments.to / path.name)
-        print(
-            json.dumps({"clip": clip_id, "path": str(arguments.to / payload.name)}) if arguments.json else payload.name
-        )
-    print(f"{len(wanted)} clips in {arguments.to}", file=sys.stderr)
+    wanted = arguments.clips or store.ids(
+        machine=arguments.machine, reason=_reason(arguments), since_ns=_since_ns(arguments)
+    )
+    exported, gone = 0, 0
+    try:
+        arguments.to.mkdir(parents=True, exist_ok=True)
+        for clip_id in wanted:
+            try:
+                payload = export_clip(store, clip_id, arguments.to)
+            except ClipError:
+                if arguments.clips:
+                    raise
+                gone += 1  # the agent gave it up meanwhile, or it is damaged: the others are worth having
+                continue
+            exported += 1
+            print(json.dumps({"clip": clip_id, "path": str(payload)}) if arguments.json else payload.name)
+        sync_directory(arguments.to)
+    except OSError as error:
+        raise CommandError(
+            f"{arguments.to}: {error.strerror}; {exported} of {len(wanted)} clips are there, each of them whole"
+        ) from error
+    left_out = f", {gone} left out (given up meanwhile, or damaged: edge-agent clips verify)" if gone else ""
+    print(f"{exported} clips in {arguments.to}{left_out}", file=sys.stderr)
     return 0
 
 
@@ -207,23 +227,30 @@ def _verify(store: ClipStore, arguments: argparse.Namespace) -> int:
     flaws = list(store.verify())
     for clip_id, flaw in flaws:
         print(json.dumps({"clip": clip_id, "flaw": flaw}) if arguments.json else f"{clip_id}  {flaw}")
-    print(f"{len(store.rows())} clips, {len(flaws)} not as they were written", file=sys.stderr)
+    clips = sum(number for _, _, number, _ in store.totals())
+    print(f"{clips} clips, {len(flaws)} not as they were written", file=sys.stderr)
     return 1 if flaws else 0
 
 
 def _stats(store: ClipStore, arguments: argparse.Namespace) -> int:
-    rows = store.rows()
     for reason, clips, size_bytes in sorted(store.stats().clips):
         if arguments.json:
             print(json.dumps({"reason": reason, "clips": clips, "bytes": size_bytes}))
         else:
             print(f"{reason:10} {clips:7} clips  {size_bytes / 1e6:9.1f} MB")
     if not arguments.json:
-        size_bytes = sum(row.size_bytes for row in rows)
-        protected, synced = sum(row.protected for row in rows), sum(row.synced for row in rows)
-        print(f"{'all':10} {len(rows):7} clips  {size_bytes / 1e6:9.1f} MB", end="")
+        totals = store.totals()
+        clips, size_bytes = sum(number for _, _, number, _ in totals), sum(size for *_, size in totals)
+        protected = sum(number for is_protected, _, number, _ in totals if is_protected)
+        synced = sum(number for _, is_synced, number, _ in totals if is_synced)
+        print(f"{'all':10} {clips:7} clips  {size_bytes / 1e6:9.1f} MB", end="")
         print(f", {protected} never deleted for room, {synced} at the hub")
     return 0
+
+
+def _printable(text: str) -> str:
+    """What a person typed, or a broker sent, without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _user() -> str:

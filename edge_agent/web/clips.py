@@ -17,9 +17,9 @@ from starlette.routing import BaseRoute, Route
 
 from edge_agent.agent.clips.desk import ClipDesk, Person
 from edge_agent.clips.errors import ClipError
-from edge_agent.clips.index import ClipRow
 from edge_agent.clips.reasons import Dropped
 from edge_agent.clips.recorder import Requested
+from edge_agent.clips.row import ClipRow
 from edge_agent.clips.sidecar import Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.errors import CommandError

@@ -87,6 +87,17 @@ def test_novel_clips_are_spread_out_and_not_a_hundred_of_the_same() -> None:
     assert kept == {kind: 1 for kind in range(5)}
 
 
+def test_another_model_begins_anew_with_what_is_novel() -> None:
+    policy = KeepPolicy(KeepLimits(random_per_day=0, uncertain_per_day=0, novel_per_day=100))
+    of_one, of_another = np.eye(4, dtype=np.float32)[0], np.eye(6, dtype=np.float32)[0]
+    assert policy.decide(window(0, embedding=of_one), draw=0.9)
+    assert not policy.decide(window(1, embedding=of_one), draw=0.9)
+    assert policy.decide(window(2, embedding=of_another), draw=0.9), "of another length: nothing is known of it"
+    policy.forget_embeddings()
+    assert policy.decide(window(3, embedding=of_another), draw=0.9)
+    assert not policy.decide(window(4, embedding=of_another), draw=0.9)
+
+
 @given(st.lists(st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4), max_size=60))
 def test_a_novelty_map_stays_bounded_and_covers_all_that_was_added(vectors: list[list[float]]) -> None:
     novelty = NoveltyMap(radius=0.05, most=5)

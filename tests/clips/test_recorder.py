@@ -11,6 +11,8 @@ from edge_agent.clips.prepare import Keep
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
 from edge_agent.clips.recorder import Requested, Roll
+from edge_agent.clips.sidecar import Sidecar
+from edge_agent.clips.store import ClipStore
 from tests.clips.plant import RATE_HZ, Desk, noise
 
 ALARM = "01HF7YAT00AAAAAAAAAAAAAAAA"
@@ -210,3 +212,39 @@ def test_a_request_that_cannot_be_kept_says_why(tmp_path: Path) -> None:
     desk.finish().close()
     (asked,) = desk.recorder.requested().values()
     assert (asked.kept, asked.dropped) == (False, Dropped.QUOTA)
+
+
+def test_a_writer_that_met_the_unforeseen_tries_again(tmp_path: Path) -> None:
+    limits = KeepLimits(random_per_day=0, uncertain_per_day=100, uncertain_spacing_s=0.0)
+    desk = Desk(tmp_path / "clips", {number: ("suspect", 3.1) for number in range(10)}, limits=limits)
+    opened, tries, now = desk.writer._open_store, iter(range(9)), [0.0]
+
+    def open_store() -> ClipStore:
+        if next(tries) == 0:
+            raise OverflowError("nobody thought of this")
+        return opened()
+
+    desk.writer._open_store, desk.writer._clock_s = open_store, lambda: now[0]
+    desk.writer.start()
+    desk.play(noise(4.0))
+    _until(lambda: len(desk.writer.stats().dropped) == 1)
+    assert "nobody thought of this" in desk.told[0]
+    now[0] = 31.0
+    desk.play(noise(4.0))
+    store = desk.finish()
+    assert len(store.rows()) == 1 and desk.told[-1] == ""
+    store.close()
+
+
+def test_a_clip_that_nobody_could_be_told_of_is_kept_all_the_same(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips", {0: ("raised", 9.0)})
+
+    def fail(_: Sidecar) -> None:
+        raise RuntimeError("the alarms are elsewhere")
+
+    desk.writer._on_kept = fail
+    desk.writer.start()
+    desk.play(noise(8.0))
+    store = desk.finish()
+    assert len(store.rows()) == 1 and desk.writer.stats().dropped == ()
+    store.close()

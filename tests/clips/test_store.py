@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from edge_agent.clips import files
 from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError, Failure
-from edge_agent.clips.index import SIDECAR_ROOM_BYTES
 from edge_agent.clips.reasons import Reason, Removed
+from edge_agent.clips.row import SIDECAR_ROOM_BYTES
 from edge_agent.clips.sidecar import OperatorLabel, Sidecar
 from edge_agent.clips.store import ClipStore
 from edge_agent.clips.value import is_protected, rank

@@ -1,6 +1,8 @@
 """`edge-agent clips` as its user meets it."""
 
 import json
+import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +94,52 @@ def test_without_a_store_it_says_where_it_looked(shell: Shell, tmp_path: Path) -
     done = shell("clips", "list", "--state-dir", tmp_path / "nowhere")
     assert done.status == 1 and "nowhere" in done.err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_clips_whose_index_is_lost_are_listed(kept: list[Sidecar], shell: Shell, tmp_path: Path) -> None:
+    for path in (tmp_path / "clips").glob("index.db*"):
+        path.unlink()
+    assert len(shell("clips", "list", "--state-dir", tmp_path).out.splitlines()) == len(kept)
+
+
+@pytest.fixture
+def small_stick(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB, nearly full, as a stick is mounted."""
+    where = tmp_path / "stick"
+    where.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where], check=False).returncode:
+        pytest.skip("needs the right to mount")
+    yield where
+    subprocess.run(["umount", where], check=True)
+
+
+def test_a_stick_that_is_full_gets_whole_clips_or_none(
+    kept: list[Sidecar], shell: Shell, tmp_path: Path, small_stick: Path
+) -> None:
+    done = shell("clips", "export", "--to", small_stick / "clips", "--state-dir", tmp_path)
+    assert (done.status, len(list((small_stick / "clips").glob("*.flac")))) == (0, 2)
+    store, big = ClipStore(tmp_path / "clips", StoreLimits(1 << 30, 0)), random.Random(1).randbytes(1 << 20)
+    store.put(sidecar("01HF7YAT00ZZZZZZZZZZZZZZZZ"), big)
+    store.close()
+    done = shell("clips", "export", "--to", small_stick / "clips", "--state-dir", tmp_path)
+    assert done.status == 1 and done.err.count("\n") == 1
+    assert "No space left" in done.err and "2 of 3 clips are there" in done.err
+    assert {path.stem for path in (small_stick / "clips").iterdir()} == {clip.id for clip in kept}
+
+
+def test_one_clip_that_is_damaged_does_not_keep_the_others_from_an_export(
+    kept: list[Sidecar], shell: Shell, tmp_path: Path
+) -> None:
+    path = Path(shell("clips", "play-path", kept[0].id, "--state-dir", tmp_path).out.strip())
+    path.with_suffix(".json").write_bytes(b"{}")
+    done = shell("clips", "export", "--to", tmp_path / "stick", "--state-dir", tmp_path)
+    assert done.status == 0 and "1 clips in" in done.err and "1 left out" in done.err
+    assert {path.stem for path in (tmp_path / "stick").iterdir()} == {kept[1].id}
+    assert shell("clips", "export", kept[0].id, "--to", tmp_path / "stick", "--state-dir", tmp_path).status == 1
+
+
+def test_a_label_cannot_move_the_terminals_cursor(kept: list[Sidecar], shell: Shell, tmp_path: Path) -> None:
+    assert shell("clips", "label", kept[0].id, "x\x1b[2Jy\nz", "--state-dir", tmp_path).status == 0
+    for words in (("list",), ("show", kept[0].id)):
+        out = shell("clips", *words, "--state-dir", tmp_path).out
+        assert "\x1b" not in out and "y\nz" not in out

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.clips.index import ClipRow
+from edge_agent.clips.row import ClipRow
 
 
 def row(

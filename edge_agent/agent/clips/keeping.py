@@ -14,15 +14,16 @@ from edge_agent.alarms.alarm import AlarmKey, Kind
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError
-from edge_agent.clips.index import ClipRow
+from edge_agent.clips.index import ClipIndex, DamagedIndexError
 from edge_agent.clips.policy import HeardWindow, KeepLimits, KeepPolicy, Kept
 from edge_agent.clips.prepare import Keep
 from edge_agent.clips.queue import ClipQueue
 from edge_agent.clips.reasons import Dropped, Reason
 from edge_agent.clips.recorder import SAMPLE_RATE_HZ, ChannelTap, ClipRecorder, RecordedWindow, Requested, Roll
+from edge_agent.clips.row import ClipRow
 from edge_agent.clips.screen import SpeechPolicy, SpeechScreen
 from edge_agent.clips.sidecar import BundleName, Judgement, Origin, Sidecar, pack_embedding
-from edge_agent.clips.store import ClipStore
+from edge_agent.clips.store import INDEX, ClipStore
 from edge_agent.clips.writer import ClipWriter
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import MicrophoneSection, SourceSection, StreamSection
@@ -114,6 +115,8 @@ class ClipKeeping:
 
     def uses(self, bundle: BundleRef) -> None:
         """The models in use, from now on; clips of the former ones are not compared with."""
+        if bundle.sha256 != self._bundle.sha256:
+            self._recorder.forget_embeddings()
         self._bundle = BundleName(name=bundle.name, version=bundle.version, sha256=bundle.sha256)
 
     def tap(self, source: str, channel: int, rate_hz: int) -> ChannelTap:
@@ -192,14 +195,18 @@ class ClipKeeping:
 
     def _history(self) -> tuple[Kept, ...]:
         """What quotas and novelty go on from; nothing where the disk says no, as the writer tells."""
+        index = self._root / INDEX
+        if not index.exists():
+            return ()
         try:
-            store = ClipStore(self._root, self._limits)
-            rows = store.rows(limit=_HISTORY)
-            store.close()
-        except ClipError as error:
+            # not by way of the store: a damaged index is made again by the writer, the start does not wait for it
+            before = ClipIndex(index)
+            rows = before.rows(limit=_HISTORY)
+            before.close()
+            return tuple(_kept(row, self._bundle.sha256) for row in reversed(rows))
+        except (ClipError, DamagedIndexError, ValueError, TypeError) as error:
             _log.warning("clips of before are not known: %s", error)
             return ()
-        return tuple(_kept(row, self._bundle.sha256) for row in reversed(rows))
 
     def _origin(self, event: WindowEvent) -> Origin:
         site, gateway = self._site
