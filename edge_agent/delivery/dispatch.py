@@ -10,6 +10,8 @@ from edge_agent.delivery.events import as_replayed
 from edge_agent.delivery.message import Priority
 from edge_agent.delivery.outbox import Outbox, PartialReadError, Row
 
+_REFUSALS_THAT_PAUSE = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -40,13 +42,15 @@ class Dispatch:
         self._rate_per_s = backlog_rate_per_s
         self._tokens = 1.0
         self._refilled_s = now_s
-        self._boundary = outbox.last_seq
+        self._begun = self._boundary = outbox.last_seq
         self._alarm_cursor = 0
         self._state_cursor = 0
         self._live_cursor = self._boundary
         self._backlog_cursor = 0
         self._under_way: set[int] = set()
         self._backlog_done = False
+        self._backlog_paused = False
+        self._refused_in_a_row = 0
 
     @property
     def under_way(self) -> int:
@@ -69,16 +73,32 @@ class Dispatch:
         return chosen
 
     def rewind(self) -> None:
-        """Offer the alarms and states again that were sent over this connection and are still in the outbox."""
+        """Offer again what was sent over this connection and is still in the outbox; results as backlog."""
         self._alarm_cursor = self._state_cursor = 0
+        self._boundary = self._live_cursor
+        if not self._backlog_paused:
+            self._backlog_cursor = 0
+        self._backlog_done = self._backlog_paused = False
+        self._refused_in_a_row = 0
 
     def acknowledged(self, seq: int) -> None:
         """The broker has the event; its place is free."""
         self._under_way.discard(seq)
+        self._refused_in_a_row = 0
+
+    def refused(self, seq: int) -> None:
+        """The broker does not want the event now; its place is free.
+
+        Where it wants no result at all, the backlog waits for the next `rewind` and goes on from there, so that a
+        quota that is exceeded does not cost the whole backlog each time.
+        """
+        self._under_way.discard(seq)
+        self._refused_in_a_row += 1
+        self._backlog_paused = self._backlog_paused or self._refused_in_a_row >= _REFUSALS_THAT_PAUSE
 
     def backlog_wait_s(self, now_s: float) -> float | None:
         """Time until the next backlog event may go; None when there is no backlog to wait for."""
-        if self._backlog_done:
+        if self._backlog_done or self._backlog_paused:
             return None
         return max(0.0, (1.0 - self._tokens) / self._rate_per_s - (now_s - self._refilled_s))
 
@@ -106,7 +126,7 @@ class Dispatch:
         if room > len(chosen):
             rows, whole = self._read(Priority.RESULT, self._live_cursor, room - len(chosen))
             self._live_cursor = self._choose(rows, chosen, self._live_cursor, whole=whole)
-        if room > len(chosen) and not self._backlog_done:
+        if room > len(chosen) and not (self._backlog_done or self._backlog_paused):
             self._take_backlog(now_s, room - len(chosen), chosen)
 
     def _read(
@@ -124,7 +144,7 @@ class Dispatch:
                 cursor = row.seq
             if row.seq in self._under_way:
                 continue  # offered again, and not answered yet
-            replayed = row.seq <= self._boundary
+            replayed = row.seq <= (self._boundary if row.message.priority is Priority.RESULT else self._begun)
             chosen.append(Outgoing(row, _marked(row) if replayed else row.message.payload, replayed))
             self._under_way.add(row.seq)
         return cursor

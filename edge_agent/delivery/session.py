@@ -89,6 +89,7 @@ class Session:
         self._notes: dict[int, str] = {}
         self._retry_at_s = float("inf")
         self._retry_wait_s = _RETRY_REFUSED_S
+        self._refused_s = float("-inf")
         self._dispatch: Dispatch | None = None
         self._max_packet_bytes: int | None = None
         self._sent: dict[int, Outgoing] = {}
@@ -162,7 +163,7 @@ class Session:
         return mid
 
     def _retry_refused(self) -> None:
-        """Alarms and states that were refused are tried again now and then: rights change."""
+        """What was refused is tried again now and then: rights change, quotas are renewed."""
         if self._dispatch is not None and self._clock() >= self._retry_at_s:
             self._retry_at_s = float("inf")
             self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_REFUSED_MAX_S)
@@ -251,16 +252,20 @@ class Session:
             return
         message = outgoing.row.message
         self._book("publish", message.topic, refusal)
-        self._dispatch.acknowledged(outgoing.row.seq)
         if refusal is None:
+            self._dispatch.acknowledged(outgoing.row.seq)
             self._retained.accepted(outgoing.row)
             self._deletable.append(outgoing.row.seq)
             self._listener.published(message, replayed=outgoing.replayed)
             return
         # Kept, and sent again: rights and quotas change.
+        self._dispatch.refused(outgoing.row.seq)
         self._retained.refused(outgoing.row)
-        if message.priority is not Priority.RESULT:
-            self._retry_at_s = min(self._retry_at_s, self._clock() + self._retry_wait_s)
+        now_s = self._clock()
+        if now_s - self._refused_s > self._retry_wait_s:
+            self._retry_wait_s = _RETRY_REFUSED_S  # the last refusal is long past: this is another one
+        self._refused_s = now_s
+        self._retry_at_s = min(self._retry_at_s, now_s + self._retry_wait_s)
 
     def _book(self, operation: Operation, topic: str, refusal: str | None) -> None:
         if refusal is None:

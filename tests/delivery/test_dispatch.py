@@ -126,3 +126,48 @@ def test_an_event_of_another_version_blocks_nothing() -> None:
     put_all(outbox, "r1")
     dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000, now_s=0.0)
     assert names(dispatch.take(1.0)) == ["odd", "r1"]
+
+
+def test_what_was_refused_is_offered_again_results_as_backlog_and_what_is_new_stays_new() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, "r-old")
+    dispatch = Dispatch(outbox, window=100, backlog_rate_per_s=1000.0, now_s=0.0)
+    put_all(outbox, "a1", "r-live")
+    for outgoing in dispatch.take(1.0):
+        dispatch.refused(outgoing.row.seq)
+    assert dispatch.take(2.0) == []
+    put_all(outbox, "r-new")
+    dispatch.rewind()
+    taken = dispatch.take(3.0)
+    assert [(name, each.replayed) for name, each in zip(names(taken), taken, strict=True)] == [
+        ("a1", False), ("r-new", False), ("r-old", True), ("r-live", True),
+    ]  # fmt: skip
+
+
+def test_a_broker_that_wants_no_results_is_not_sent_the_whole_backlog_each_time() -> None:
+    outbox = MemoryOutbox()
+    put_all(outbox, *[f"r{index}" for index in range(500)])
+    dispatch = Dispatch(outbox, window=10, backlog_rate_per_s=1000.0, now_s=0.0)
+
+    def offered(now_s: float, *, refused: bool) -> list[str]:
+        found: list[str] = []
+        while taken := dispatch.take(now_s):
+            found += names(taken)
+            for each in taken:
+                if refused:
+                    dispatch.refused(each.row.seq)
+                else:
+                    outbox.delete([each.row.seq])
+                    dispatch.acknowledged(each.row.seq)
+        return found
+
+    first = offered(1.0, refused=True)
+    assert first == [f"r{index}" for index in range(40)]
+    assert dispatch.backlog_wait_s(1.0) is None
+    dispatch.rewind()
+    assert offered(2.0, refused=True) == [f"r{index}" for index in range(40, 80)]
+    dispatch.rewind()
+    assert offered(3.0, refused=False) == [f"r{index}" for index in range(80, 500)]
+    dispatch.rewind()
+    assert offered(4.0, refused=False) == [f"r{index}" for index in range(80)]
+    assert outbox.stats().total_rows == 0
