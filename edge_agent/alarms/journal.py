@@ -51,6 +51,19 @@ class Journal(Generic[RecordT]):
         except OSError as error:
             raise AlarmError(f"{self.path} cannot be written ({error.strerror}); check the disk") from error
 
+    def check(self) -> None:
+        """See that it can be read, where there is one.
+
+        Raises:
+            AlarmError: It cannot.
+        """
+        try:
+            self.path.open("rb").close()
+        except FileNotFoundError:
+            pass  # nothing was written down yet
+        except OSError as error:
+            raise AlarmError(f"{self.path} cannot be read ({error.strerror}); check its rights and the disk") from error
+
     def read(self) -> Iterator[RecordT]:
         """All lines, oldest first; what is no record, such as half a line, is left out."""
         for path in [*(self._old(number) for number in range(self._keep, 0, -1)), self.path]:

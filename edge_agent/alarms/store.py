@@ -47,11 +47,19 @@ class Untold(Record):
 
 
 class Shown(Record):
-    """Ids of the clips that show it: the first, the machine's normal sound, the newest."""
+    """What explains an alarm beside its sentence.
 
-    clip: _Clip | None
-    before: _Clip | None
-    after: _Clip | None
+    Attributes:
+        clip: Id of its first clip.
+        before: Id of a clip of the machine's normal sound.
+        after: Id of its newest clip.
+        explained: What was heard, in the words of whoever heard it.
+    """
+
+    clip: _Clip | None = None
+    before: _Clip | None = None
+    after: _Clip | None = None
+    explained: Annotated[str, StringConstraints(max_length=32_768)] | None = None
 
 
 class StoredAlarm(Record):
@@ -61,7 +69,7 @@ class StoredAlarm(Record):
         told: Whether its last change was handed over to be published.
         heard: The episode as the detection knows it.
         untold: What else is to be told where it was not; absent in files of earlier versions.
-        shown: The clips that show it; absent in files of earlier versions.
+        shown: What explains it; absent in files of earlier versions.
 
     The others are those of `Alarm`.
     """

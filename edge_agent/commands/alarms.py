@@ -32,6 +32,8 @@ _VERBS = {
     "label": (Verb.LABEL, "say what an episode was"),
 }
 _REASON_NEEDED = ("shelve", "out-of-service")
+_BY_A_PERSON = (State.ACKNOWLEDGED, State.SHELVED, State.OUT_OF_SERVICE)
+_LEAST_SHELVING_S = 60
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -59,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "label":
             acting.add_argument("--label", required=True, metavar="NAME", help="normal, or the name of a fault")
         options.add_state_dir(acting)
+        acting.set_defaults(misused=acting.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,23 +75,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(directory: Path, *, everything: bool, as_json: bool) -> int:
+    _must_exist(directory)
     try:
         stored = AlarmStore(directory).load()
     except AlarmError as error:
         raise CommandError(str(error)) from error
-    alarms = [each.alarm() for each in stored]
-    alarms = [alarm for alarm in alarms if everything or alarm.state is not State.NORMAL]
+    wanted = [each for each in stored if everything or each.state is not State.NORMAL]
     if as_json:
-        for alarm in alarms:
-            print(json.dumps(_as_dict(alarm)))
-    else:
-        _table([("MACHINE", "ALARM", "STATE", "SEVERITY", "SINCE", "TEXT"), *map(_row, alarms)] if alarms else [])
-    if not alarms:
+        for each in wanted:
+            print(json.dumps(_as_dict(each.alarm(), None if each.shown is None else each.shown.clip)))
+    elif wanted:
+        head = ("MACHINE", "ALARM", "STATE", "SEVERITY", "SINCE", "TEXT")
+        _table([head, *(_row(each.alarm()) for each in wanted)])
+    if not wanted:
         print(f"no alarm in {directory}", file=sys.stderr)
     return 0
 
 
 def _history(directory: Path, machine: str | None, last: int, *, as_json: bool) -> int:
+    _must_exist(directory)
+    try:
+        history(directory).check()
+    except AlarmError as error:
+        raise CommandError(str(error)) from error
     entries = [entry for entry in history(directory).read() if machine in (None, entry.machine)][-last:]
     if as_json:
         for entry in entries:
@@ -100,9 +109,21 @@ def _history(directory: Path, machine: str | None, last: int, *, as_json: bool) 
     return 0
 
 
+def _must_exist(directory: Path) -> None:
+    """No alarm where no agent ever ran is no good news."""
+    try:
+        directory.stat()
+    except FileNotFoundError:
+        raise CommandError(f"no agent ran with state directory {directory}; give --state-dir") from None
+    except OSError as error:
+        raise CommandError(
+            f"{directory} cannot be read ({error.strerror}); run this as the agent's user or as root"
+        ) from error
+
+
 def _act(directory: Path, arguments: argparse.Namespace) -> int:
     if arguments.plant == bool(arguments.machine):
-        raise CommandError("give a MACHINE, or --plant")
+        arguments.misused("give a MACHINE, or --plant")
     kind = "plant_event" if arguments.plant else "input_fault" if arguments.fault else "anomaly"
     now = time.time_ns()
     command = {
@@ -129,7 +150,9 @@ def _row(alarm: Alarm) -> tuple[str, ...]:
     state = alarm.state.value
     if alarm.shelved_until_ns is not None:
         state += f" until {_local(alarm.shelved_until_ns)}"
-    text = f"{', '.join(alarm.machines)}: {alarm.text}" if alarm.machines and not alarm.text else alarm.text
+    if alarm.state in _BY_A_PERSON and alarm.operator:
+        state += f" by {alarm.operator}"
+    text = alarm.text or (alarm.reason or "")
     since_ns = alarm.changed_ns if alarm.raised_ns is None else alarm.raised_ns
     return (alarm.key.machine or "(plant)", what, state, alarm.severity.word, _local(since_ns), text)
 
@@ -141,7 +164,7 @@ def _history_row(entry: HistoryEntry) -> tuple[str, ...]:
             entry.state.value, entry.text)  # fmt: skip
 
 
-def _as_dict(alarm: Alarm) -> dict[str, object]:
+def _as_dict(alarm: Alarm, clip: str | None) -> dict[str, object]:
     return {
         "machine": alarm.key.machine or None,
         "kind": alarm.key.kind.value,
@@ -157,6 +180,7 @@ def _as_dict(alarm: Alarm) -> dict[str, object]:
         "reason": alarm.reason,
         "machines": list(alarm.machines),
         "text": alarm.text,
+        "clip": clip,
     }
 
 
@@ -189,4 +213,7 @@ def _duration(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if not found:
         raise argparse.ArgumentTypeError(f"must be a number with s, m, h or d, such as 8h, not {text}")
-    return int(found[1]) * _UNITS_S[found[2]]
+    duration_s = int(found[1]) * _UNITS_S[found[2]]
+    if duration_s < _LEAST_SHELVING_S:
+        raise argparse.ArgumentTypeError(f"must be at least {_LEAST_SHELVING_S}s, not {text}")
+    return duration_s

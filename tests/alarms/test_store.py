@@ -32,7 +32,7 @@ HEARD = Heard(number=3, first_anomalous_ns=1, peak_score=9.5, peak_ns=2, anomalo
 
 def stored(told: bool = True) -> tuple[StoredAlarm, ...]:
     untold = None if told else Untold(event=Event.RAISE, announce=True)
-    shown = Shown(clip="c1", before=None, after="c2")
+    shown = Shown(clip="c1", after="c2", explained="{}")
     return tuple(StoredAlarm.of(alarm, heard=HEARD, untold=untold, shown=shown) for alarm in ALARMS)
 
 

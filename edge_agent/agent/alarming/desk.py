@@ -84,7 +84,7 @@ class AlarmDesk:
         alarms = {each: believed(each.alarm(), clock.wall_ns(), longest_shelving_s) for each in stored}
         self._untold = {alarms[each].key: untold_of(each) for each in stored if not each.told}
         self._episodes = {each.machine: each.heard for each in stored if each.heard is not None and each.active}
-        self._evidence = {alarms[each].key: shown_evidence(each) for each in stored if each.shown is not None}
+        self._evidence = {alarms[each].key: shown_evidence(each.shown) for each in stored if each.shown is not None}
         self._book = AlarmBook(rules, new_id, alarms.values())
         self._conditions = Conditions(conditions, lambda key: self._book.alarm(key).active)
         for machine in self._machines:
@@ -348,7 +348,7 @@ class AlarmDesk:
         records = []
         for alarm in self._book.alarms():
             heard = self._episodes.get(alarm.key.machine) if alarm.key.kind is Kind.ANOMALY else None
-            shown = shown_of(self._evidence.get(alarm.key))
+            shown = shown_of(self._evidence.get(alarm.key), alarm)
             records.append(StoredAlarm.of(alarm, heard=heard, untold=self._untold.get(alarm.key), shown=shown))
         try:
             self._store.save(records)

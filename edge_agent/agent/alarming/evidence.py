@@ -1,13 +1,18 @@
 """What the detection knows of an alarm: what explains it, and the episode that goes on after a restart."""
 
 from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
 
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Kind
+from edge_agent.alarms.states import State
 from edge_agent.alarms.store import Heard as StoredEpisode
-from edge_agent.alarms.store import Shown, StoredAlarm
+from edge_agent.alarms.store import Shown
 from edge_agent.delivery.alarming import Evidence
+from edge_agent.delivery.fields import WireModel
 from edge_agent.delivery.reporting import anomaly_of, fault_type_of, input_findings
-from edge_agent.delivery.result import Trend
+from edge_agent.delivery.result import Anomaly, FaultType, InputFinding, Trend
 from edge_agent.detection.alarm import Episode
 from edge_agent.pipeline.listener import Heard
 
@@ -49,14 +54,33 @@ def to_episode(stored: StoredEpisode, alarm: Alarm) -> Episode:
     )
 
 
-def shown_of(evidence: Evidence | None) -> Shown | None:
-    """The clips that show an alarm, as they are kept; None where there are none."""
-    if evidence is None or not (evidence.clip or evidence.before or evidence.after):
+class _Explained(WireModel):
+    """`Evidence` but for its clips, as it is kept."""
+
+    anomaly: Anomaly | None
+    findings: Annotated[tuple[InputFinding, ...], Field(max_length=32)]
+    trend: Trend | None
+    fault_type: FaultType | None
+
+
+def shown_of(evidence: Evidence | None, alarm: Alarm) -> Shown | None:
+    """What explains an alarm, as it is kept: its bands and trend while there is something to tell; None for nothing."""
+    if evidence is None or evidence == Evidence():
         return None
-    return Shown(clip=evidence.clip, before=evidence.before, after=evidence.after)
+    shown = Shown(clip=evidence.clip, before=evidence.before, after=evidence.after)
+    if alarm.state is State.NORMAL:
+        return None if shown == Shown() else shown
+    explained = _Explained(
+        anomaly=evidence.anomaly, findings=evidence.findings, trend=evidence.trend, fault_type=evidence.fault_type
+    )
+    return shown.model_copy(update={"explained": explained.model_dump_json()})
 
 
-def shown_evidence(stored: StoredAlarm) -> Evidence:
-    """What is known of an alarm after a restart: its clips. The next odd window explains the rest."""
-    shown = stored.shown
-    return Evidence() if shown is None else Evidence(clip=shown.clip, before=shown.before, after=shown.after)
+def shown_evidence(shown: Shown) -> Evidence:
+    """What is known of an alarm after a restart."""
+    evidence = Evidence(clip=shown.clip, before=shown.before, after=shown.after)
+    try:
+        told = _Explained.model_validate_json(shown.explained or "")
+    except ValueError:
+        return evidence  # of another version: the next odd window explains it
+    return replace(evidence, anomaly=told.anomaly, findings=told.findings, trend=told.trend, fault_type=told.fault_type)
