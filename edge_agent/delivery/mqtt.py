@@ -7,15 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from edge_agent.delivery.backoff import Backoff
 from edge_agent.delivery.connection import Connection, drain
 from edge_agent.delivery.errors import DeliveryError, Failure
-from edge_agent.delivery.message import Message
 from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import Outbox
-from edge_agent.delivery.refusals import Operation, Refusals
+from edge_agent.delivery.publisher_books import PublisherBooks, PublisherListener, PublisherStats
 from edge_agent.delivery.rota import Rota
 from edge_agent.delivery.session import Mailbox, Session
 from edge_agent.delivery.signals import Letter
@@ -40,49 +39,6 @@ class StatusLetters(Protocol):
 
     def will(self) -> bytes:
         """The gateway is lost; made at connect, said by the broker."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherStats:
-    """What the publisher did since it was started.
-
-    Attributes:
-        connected: Whether the broker is reached now.
-        connects: Connections that the broker accepted.
-        published: Events acknowledged.
-        replayed: Those of them that came from the backlog.
-        failed: Failed attempts to connect or send, by reason, as pairs.
-        refused: What the broker said no to, as pairs of operation and reason, with their number.
-        broker: Place of the broker in use among those of the settings, 0 for the first.
-        failovers: Connections to another broker than the one before.
-        in_flight: Events sent and not acknowledged now.
-    """
-
-    connected: bool
-    connects: int
-    published: int
-    replayed: int
-    failed: tuple[tuple[Failure, int], ...]
-    refused: tuple[tuple[tuple[str, str], int], ...]
-    broker: int
-    failovers: int
-    in_flight: int
-
-
-class PublisherListener(Protocol):
-    """Told of what the publisher does, from its thread; must return at once and not raise."""
-
-    def published(self, message: Message, *, replayed: bool) -> None:
-        """The broker acknowledged an event."""
-
-    def failed(self, failure: Failure) -> None:
-        """An attempt to connect or to send failed; it will be repeated."""
-
-    def connection_changed(self, *, connected: bool) -> None:
-        """The broker was reached or lost."""
-
-    def refusals_changed(self, what: str | None) -> None:
-        """What is refused now, in one sentence; None once nothing is."""
 
 
 class Publisher:
@@ -121,11 +77,10 @@ class Publisher:
         self._topics = topics
         self._outbox = outbox
         self._letters = letters
-        self._jitter = jitter
         self._wall_ns = wall_ns
-        self._listener = listener
         self._mailbox = mailbox
-        self._refusals = Refusals(self._refusals_changed)
+        self._books = PublisherBooks(listener)
+        self._backoff = Backoff(min_s=settings.backoff_min_s, max_s=settings.backoff_max_s, jitter=jitter)
         self._rota = Rota(settings)
         self._clock = clock
         self._client_id = settings.client_id or f"edge-agent-{topics.site}-{topics.gateway}"
@@ -137,13 +92,6 @@ class Publisher:
         self._to_announce = threading.Event()
         self._drain_until_s = 0.0
         self._maintained_s = clock()
-        self._waits = 0
-        self._connected: bool | None = None
-        self._connects = 0
-        self._published = 0
-        self._replayed = 0
-        self._failed: dict[Failure, int] = {}
-        self._in_flight = 0
 
     def start(self) -> None:
         """Start the owner thread."""
@@ -189,51 +137,7 @@ class Publisher:
 
     def stats(self) -> PublisherStats:
         """What was done so far; from any thread."""
-        return PublisherStats(
-            connected=bool(self._connected),
-            connects=self._connects,
-            published=self._published,
-            replayed=self._replayed,
-            failed=tuple(self._failed.copy().items()),
-            refused=tuple(self._refusals.counts.copy().items()),
-            broker=self._rota.place,
-            failovers=self._rota.failovers,
-            in_flight=self._in_flight,
-        )
-
-    # The listener's methods: the session tells the publisher, which counts and passes on.
-
-    def published(self, message: Message, *, replayed: bool) -> None:
-        """Count an event that the broker has."""
-        self._published += 1
-        self._replayed += replayed
-        if self._listener is not None:
-            self._listener.published(message, replayed=replayed)
-
-    def failed(self, failure: Failure) -> None:
-        """Count an attempt that failed."""
-        self._failed[failure] = self._failed.get(failure, 0) + 1
-        if self._listener is not None:
-            self._listener.failed(failure)
-
-    def refused(self, operation: Operation, reason: str, topic: str = "") -> None:
-        """Count what the broker said no to."""
-        self._refusals.refused(operation, reason, topic)
-
-    def accepted(self, operation: Operation, topic: str) -> None:
-        """The broker said yes."""
-        self._refusals.accepted(operation, topic)
-
-    def _refusals_changed(self, what: str | None) -> None:
-        if self._listener is not None:
-            self._listener.refusals_changed(what)
-
-    def connection_changed(self, *, connected: bool) -> None:
-        """Remember whether the broker is reached."""
-        self._connected = connected
-        self._connects += connected
-        if self._listener is not None:
-            self._listener.connection_changed(connected=connected)
+        return self._books.stats(broker=self._rota.place, failovers=self._rota.failovers)
 
     # Everything below runs in the owner thread.
 
@@ -242,12 +146,12 @@ class Publisher:
             try:
                 cause = self._connect_and_serve()
             except DeliveryError as error:
-                self.failed(error.failure)
+                self._books.failed(error.failure)
                 cause = str(error)
             except Exception:
                 # A defect must not end delivery for ever: it is logged whole, counted, and the connection made anew.
                 _log.exception("the MQTT connection failed in an unexpected way")
-                self.failed(Failure.CONNECT)
+                self._books.failed(Failure.CONNECT)
                 cause = "internal error"
             if self._stopping.is_set():
                 break
@@ -257,9 +161,9 @@ class Publisher:
             self._lost(cause)
             if self._rota.next():
                 self._wait_before_retry()
-        self._in_flight = 0
-        if self._connected:
-            self.connection_changed(connected=False)
+        self._books.in_flight = 0
+        if self._books.connected:
+            self._books.connection_changed(connected=False)
         _log.info("MQTT publisher stopped")
 
     def _connect_and_serve(self) -> str:
@@ -279,7 +183,7 @@ class Publisher:
                 settings,
                 mailbox=self._mailbox,
                 birth=Letter(self._topics.status, self._letters.birth()),
-                listener=self,
+                listener=self._books,
                 clock=self._clock,
             )
             self._serve(session)
@@ -288,7 +192,7 @@ class Publisher:
                 connection.close()
         finally:
             connection.abort()
-            self._in_flight = 0
+            self._books.in_flight = 0
         if not session.established:
             self._change_protocol(session)
         return session.end or "stopped"
@@ -297,7 +201,7 @@ class Publisher:
         announced = False
         while session.end is None:
             session.step(_POLL_S)
-            self._in_flight = session.in_flight
+            self._books.in_flight = session.in_flight
             if session.established and not announced:
                 announced = True
                 self._to_announce.clear()  # it was told with the connection
@@ -306,7 +210,7 @@ class Publisher:
                 self._to_announce.clear()
                 session.announce()
             if session.settled:
-                self._waits = 0
+                self._backoff.reset()
             self._maintain()
             if session.settled and self._rota.first_is_back(self._clock()):
                 return
@@ -327,26 +231,24 @@ class Publisher:
             return
         if session.protocol_unsupported:
             self._rota.mqtt5 = False
-            self._waits = 0
+            self._backoff.reset()
         elif session.end is not None and not session.end.startswith("refused"):
             self._rota.mqtt5 = not self._rota.mqtt5
 
     def _reached(self) -> None:
         self._rota.reached()
-        self.connection_changed(connected=True)
+        self._books.connection_changed(connected=True)
         version = "5" if self._rota.mqtt5 else "3.1.1"
         _log.info("connected to MQTT broker %s, version %s", self._rota.broker, version)
 
     def _lost(self, cause: str) -> None:
-        if self._connected is False:
+        if self._books.connected is False:
             return
         _log.warning("no connection to MQTT broker %s (%s); events wait in the outbox", self._rota.broker, cause)
-        self.connection_changed(connected=False)
+        self._books.connection_changed(connected=False)
 
     def _wait_before_retry(self) -> None:
-        wait_s = min(self._settings.backoff_max_s, self._settings.backoff_min_s * 2 ** min(self._waits, 16))
-        self._waits += 1
-        until_s = self._clock() + wait_s * (0.5 + 0.5 * self._jitter())
+        until_s = self._clock() + self._backoff.next_s()
         while not self._stopping.is_set() and (left_s := until_s - self._clock()) > 0:
             self._stopping.wait(min(left_s, _MAINTAIN_EVERY_S))
             self._maintain()
@@ -359,4 +261,4 @@ class Publisher:
         try:
             self._outbox.maintain(self._wall_ns())
         except DeliveryError as error:
-            self.failed(error.failure)
+            self._books.failed(error.failure)

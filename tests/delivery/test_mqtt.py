@@ -19,7 +19,7 @@ from edge_agent.delivery.mqtt import MqttSettings, Publisher, TlsSettings
 from edge_agent.delivery.outbox import MemoryOutbox, Outbox
 from edge_agent.delivery.status import GatewayStatus
 from tests.delivery import samples
-from tests.support.broker import Broker, Heard, Subscriber, free_port, needs_mosquitto, wait_until
+from tests.support.broker import Broker, Heard, Subscriber, needs_mosquitto, wait_until
 from tests.support.mqtt_gate import Gate
 
 pytestmark = needs_mosquitto
@@ -383,32 +383,3 @@ def test_settings_that_cannot_work_are_refused_by_name(changes: dict[str, object
 def test_missing_certificates_are_named(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match=r"nowhere\.crt"):
         TlsSettings(ca_file=tmp_path / "nowhere.crt").context()
-
-
-def test_waits_double_with_jitter_and_are_capped(outbox: MemoryOutbox) -> None:
-    now_s = [0.0]
-    waits_s: list[float] = []
-    settings = MqttSettings(port=free_port(), host="127.0.0.1", backoff_min_s=1.0, backoff_max_s=8.0)
-    publisher = Publisher(
-        settings,
-        samples.TOPICS,
-        outbox,
-        GatewayStatus(samples.factory(), samples.facts, time.time_ns),
-        jitter=lambda: 0.5,
-        wall_ns=lambda: None,
-        clock=lambda: now_s[0],
-    )
-
-    class Patience:
-        def is_set(self) -> bool:
-            return False
-
-        def wait(self, timeout_s: float) -> bool:
-            waits_s.append(timeout_s)
-            now_s[0] += timeout_s
-            return False
-
-    publisher._stopping = Patience()  # type: ignore[assignment]  # an event whose waiting is told, not spent
-    for _ in range(6):
-        publisher._wait_before_retry()
-    assert waits_s == [0.75, 1.5, 3.0, 6.0, 6.0, 6.0]
