@@ -125,11 +125,6 @@ def command_rules(settings: AgentSettings) -> CommandRules:
     )
 
 
-def _endpoint(text: str) -> Endpoint:
-    host, _, port = text.rpartition(":")
-    return Endpoint(host, int(port))
-
-
 def mqtt_settings(settings: AgentSettings, environ: Mapping[str, str]) -> MqttSettings:
     """How to reach the broker.
 
@@ -142,7 +137,7 @@ def mqtt_settings(settings: AgentSettings, environ: Mapping[str, str]) -> MqttSe
     return MqttSettings(
         host=mqtt.host,
         port=mqtt.port,
-        fallback=tuple(_endpoint(each) for each in mqtt.fallback),
+        fallback=tuple(Endpoint.parse(each) for each in mqtt.fallback),
         client_id=mqtt.client_id or "",
         username=mqtt.username,
         password=password,

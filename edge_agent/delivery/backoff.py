@@ -26,11 +26,11 @@ class Backoff:
         self._jitter = jitter
         self._waits = 0
 
-    def next_s(self) -> float:
-        """The wait that is due now, in seconds."""
+    def next_s(self, *, at_least_s: float = 0.0) -> float:
+        """The wait that is due now, in seconds; one of `at_least_s`, before it is cut, where that is longer."""
         wait_s: float = min(self._max_s, self._min_s * 2.0 ** min(self._waits, _MOST_DOUBLINGS))
         self._waits += 1
-        return wait_s * (0.5 + 0.5 * self._jitter())
+        return max(wait_s, at_least_s) * (0.5 + 0.5 * self._jitter())
 
     def reset(self) -> None:
         """It went well: the next wait is the first again."""

@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 from collections import deque
+from typing import Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -16,16 +17,31 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.mqtt_settings import MqttSettings
-from edge_agent.delivery.refusals import reason_of
-from edge_agent.delivery.signals import Acked, Closed, Connected, Letter, Received, Refused, Signal, Subscribed
+from edge_agent.delivery.refusals import reason_of, said
+from edge_agent.delivery.sieved_socket import SievedClient, SievedSocket
+from edge_agent.delivery.signals import (
+    CLOUD_EVENT,
+    Acked,
+    Alive,
+    Closed,
+    Connected,
+    Letter,
+    Received,
+    Refused,
+    Signal,
+    Subscribed,
+)
 
-_UNSUPPORTED_PROTOCOL = 132
-_MAX_RECEIVED_BYTES = 1024 * 1024
-"""Larger messages stay with the broker: enough to see that somebody sends too much, and to say so."""
+_UNSUPPORTED_PROTOCOL: Final = 132
+_MAX_PACKET_BYTES: Final = 16 * 1024 * 1024
+"""Larger messages stay with the broker. Those up to here are refused, counted and answered, whatever the line costs."""
+_UNSPECIFIED: Final = 128
 
 
 class Connection:
     """Wraps one paho client, used once, without paho's thread: its callbacks only append to a queue.
+
+    What is published waits until `poll` has read what the broker said: a broker that ends a connection says why.
 
     With its own thread paho would run callbacks beside the owner, die silently of an exception in one, and keep
     messages of its own to repeat; here the outbox alone decides what is repeated.
@@ -41,12 +57,14 @@ class Connection:
     def __init__(
         self, settings: MqttSettings, *, client_id: str, mqtt5: bool, will: Letter, wake: socket.socket
     ) -> None:
+        self.client_id = client_id
         self._settings = settings
         self._mqtt5 = mqtt5
         self._wake = wake
         self._signals: deque[Signal] = deque()
-        client = paho.Client(
+        client = SievedClient(
             CallbackAPIVersion.VERSION2,
+            mqtt5=mqtt5,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
             clean_session=None if mqtt5 else True,
@@ -68,6 +86,7 @@ class Connection:
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_socket_register_write = lambda *_: None  # writing is ours, after reading
         self._filters: dict[int, str] = {}
         self._client = client
 
@@ -83,7 +102,7 @@ class Connection:
             # session must last as long as the delay, and be taken up again, or the delay does nothing.
             properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = self._settings.will_delay_s
-            properties.MaximumPacketSize = _MAX_RECEIVED_BYTES
+            properties.MaximumPacketSize = _MAX_PACKET_BYTES
         try:
             self._client.connect(
                 self._settings.host,
@@ -95,32 +114,37 @@ class Connection:
         except ssl.SSLError as error:
             raise self._distrust(error) from error
         except (OSError, ValueError) as error:
-            where = f"{self._settings.host}:{self._settings.port}"
+            where = self._settings.brokers[0]
             raise DeliveryError(Failure.CONNECT, f"MQTT broker {where} cannot be reached: {error}") from error
 
     def poll(self, timeout_s: float) -> list[Signal]:
         """Serve the socket for at most `timeout_s` and return what happened, in order."""
-        sock = self._client.socket()
-        if sock is not None and not self._signals:
-            fileno = sock.fileno()
-            pending = getattr(sock, "pending", None)
-            if pending is not None and pending():
-                timeout_s = 0.0  # TLS has decrypted more than was read: select would not see it
-            writing = [fileno] if self._client.want_write() else []
-            wake = self._wake.fileno()
-            readable, writable, _ = select.select([fileno, wake], writing, [], max(0.0, timeout_s))
-            if wake in readable:
-                drain(self._wake)
-            if fileno in readable or (pending is not None and pending()):
-                self._client.loop_read()
-            if writable:
-                self._client.loop_write()
-            self._client.loop_misc()
+        sock = self._client.sieved
+        if sock is not None and self._client.socket() is not None and not self._signals:
+            self._serve(sock, timeout_s)
         if self._client.socket() is None and not any(isinstance(s, Closed | Refused) for s in self._signals):
             self._signals.append(Closed("connection lost"))
         signals = list(self._signals)
         self._signals.clear()
         return signals
+
+    def _serve(self, sock: SievedSocket, timeout_s: float) -> None:
+        if sock.pending():
+            timeout_s = 0.0  # the sieve, or TLS, holds more than was read: it would not be seen
+        waiting = select.poll()  # unlike select.select it knows no highest descriptor
+        waiting.register(sock.fileno(), select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        waiting.register(self._wake.fileno(), select.POLLIN)
+        ready = dict(waiting.poll(max(0.0, timeout_s) * 1000.0))
+        if self._wake.fileno() in ready:
+            drain(self._wake)
+        readable = ready.get(sock.fileno(), 0) & ~select.POLLOUT or sock.pending()
+        if readable:
+            self._client.loop_read()
+            if sock.skipping:
+                self._signals.append(Alive())
+        if self._client.want_write():
+            self._client.loop_write()
+        self._client.loop_misc()
 
     def subscribe(self, topic_filter: str) -> None:
         """Ask for messages; the answer comes as `Subscribed`.
@@ -136,8 +160,26 @@ class Connection:
             raise DeliveryError(Failure.CONNECT, f"cannot subscribe to {topic_filter}: {paho.error_string(code)}")
         self._filters[mid] = topic_filter
 
+    def publish_letter(self, letter: Letter) -> int:
+        """Send a letter; as `publish`."""
+        return self.publish(
+            letter.topic,
+            letter.payload,
+            retain=letter.retain,
+            expires=False,
+            content_type=letter.content_type,
+            correlation=letter.correlation,
+        )
+
     def publish(
-        self, topic: str, payload: bytes, *, retain: bool, expires: bool, correlation: bytes | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool,
+        expires: bool,
+        content_type: str = CLOUD_EVENT,
+        correlation: bytes | None = None,
     ) -> int:
         """Send with QoS 1 and return the id that `Acked` will carry.
 
@@ -147,7 +189,7 @@ class Connection:
         properties = None
         if self._mqtt5:
             properties = _properties(PacketTypes.PUBLISH)
-            properties.ContentType = "application/cloudevents+json"
+            properties.ContentType = content_type
             properties.PayloadFormatIndicator = 1
             if expires:
                 properties.MessageExpiryInterval = self._settings.result_expiry_s
@@ -177,7 +219,8 @@ class Connection:
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self._signals.append(Refused(str(code), reason_of(code.value), code.value == _UNSUPPORTED_PROTOCOL))
+            reason, word = f"{code}{said(properties)}", reason_of(code.value)
+            self._signals.append(Refused(reason, word, code.value == _UNSUPPORTED_PROTOCOL))
             return
         self._signals.append(
             Connected(
@@ -187,9 +230,24 @@ class Connection:
         )
 
     def _on_disconnect(
-        self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: Properties | None
+        self,
+        _client: paho.Client,
+        _data: object,
+        flags: paho.DisconnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
     ) -> None:
-        self._signals.append(Closed(str(code)))
+        sieved = self._client.sieved
+        if flags.is_disconnect_packet_from_server:
+            self._signals.append(Closed(f"{code}{said(properties)}", code.value))
+        elif sieved is not None and sieved.flaw is not None:
+            self._signals.append(Closed(f"it sends {sieved.flaw}"))
+        elif sieved is not None and sieved.alert is not None:
+            self._signals.append(Closed(sieved.alert))
+        elif code.value == _UNSPECIFIED:
+            self._signals.append(Closed("connection lost"))  # paho's word would be: unspecified error
+        else:
+            self._signals.append(Closed(str(code)))
 
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: Properties
@@ -221,7 +279,7 @@ class Connection:
         )
 
     def _distrust(self, error: ssl.SSLError) -> DeliveryError:
-        where = f"{self._settings.host}:{self._settings.port}"
+        where = self._settings.brokers[0]
         if isinstance(error, ssl.SSLCertVerificationError):
             text = f"the certificate of MQTT broker {where} cannot be trusted: {error.verify_message}"
         else:

@@ -57,15 +57,15 @@ class Dispatch:
         """Events sent and not acknowledged."""
         return len(self._under_way)
 
-    def take(self, now_s: float) -> list[Outgoing]:
-        """What to send now; it counts as under way from here on.
+    def take(self, now_s: float, *, reserved: int = 0) -> list[Outgoing]:
+        """What to send now, with `reserved` places taken by others; it counts as under way from here on.
 
         Raises:
             DeliveryError: The outbox cannot be read; nothing changed.
         """
         chosen: list[Outgoing] = []
         try:
-            self._fill(chosen, now_s)
+            self._fill(chosen, now_s, self._window - len(self._under_way) - reserved)
         except DeliveryError:
             if not chosen:
                 raise
@@ -115,8 +115,7 @@ class Dispatch:
         )
         return not self._under_way and not any(self._read(priority, cursor, 1)[0] for priority, cursor in lanes)
 
-    def _fill(self, chosen: list[Outgoing], now_s: float) -> None:
-        room = self._window - len(self._under_way)
+    def _fill(self, chosen: list[Outgoing], now_s: float, room: int) -> None:
         if room > 0:
             rows, whole = self._read(Priority.ALARM, self._alarm_cursor, room)
             self._alarm_cursor = self._choose(rows, chosen, self._alarm_cursor, whole=whole)

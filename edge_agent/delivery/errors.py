@@ -30,6 +30,8 @@ class Failure(StrEnum):
     """The broker's certificate cannot be trusted, or the gateway's is not by the broker."""
     REFUSED = "refused"
     """The broker answered, and said no."""
+    TAKEN_OVER = "taken_over"
+    """Another client connected with the gateway's client id, and the broker ended the gateway's connection for it."""
     TIMEOUT = "timeout"
     """The broker did not answer in time."""
 

@@ -11,13 +11,16 @@ from typing import Protocol
 
 from edge_agent.delivery.backoff import Backoff
 from edge_agent.delivery.connection import Connection, drain
+from edge_agent.delivery.connection_log import STEADY_S, ConnectionLog
+from edge_agent.delivery.ending import Ending
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.mqtt_settings import MqttSettings, TlsSettings
 from edge_agent.delivery.outbox import Outbox
+from edge_agent.delivery.parties import Mailbox
 from edge_agent.delivery.publisher_books import PublisherBooks, PublisherListener, PublisherStats
 from edge_agent.delivery.rota import Rota
-from edge_agent.delivery.session import Mailbox, Session
-from edge_agent.delivery.signals import Letter
+from edge_agent.delivery.session import Session
+from edge_agent.delivery.signals import CLOUD_EVENT, Letter
 from edge_agent.delivery.topics import Topics
 
 __all__ = ["MqttSettings", "Publisher", "PublisherListener", "PublisherStats", "StatusLetters", "TlsSettings"]
@@ -26,6 +29,8 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.5
 _MAINTAIN_EVERY_S = 60.0
 _GOODBYE_TIMEOUT_S = 2.0
+_UNSTEADY_WAIT_S = 3.0
+_MOST_DEFECTS_TOLD = 3
 
 
 class StatusLetters(Protocol):
@@ -81,9 +86,11 @@ class Publisher:
         self._mailbox = mailbox
         self._books = PublisherBooks(listener)
         self._backoff = Backoff(min_s=settings.backoff_min_s, max_s=settings.backoff_max_s, jitter=jitter)
-        self._rota = Rota(settings)
-        self._clock = clock
         self._client_id = settings.client_id or f"edge-agent-{topics.site}-{topics.gateway}"
+        self._rota = Rota(settings)
+        self._log = ConnectionLog(self._client_id)
+        self._defects = 0
+        self._clock = clock
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -143,22 +150,17 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                cause = self._connect_and_serve()
-            except DeliveryError as error:
-                self._books.failed(error.failure)
-                cause = str(error)
-            except Exception:
-                # A defect must not end delivery for ever: it is logged whole, counted, and the connection made anew.
-                _log.exception("the MQTT connection failed in an unexpected way")
-                self._books.failed(Failure.CONNECT)
-                cause = "internal error"
+            ending = self._attempt()
             if self._stopping.is_set():
                 break
             if self._rota.returning:
                 self._rota.returned()  # on purpose, and to a broker that answers
                 continue
-            self._lost(cause)
+            if self._other_version(ending):
+                continue
+            self._log.lost(self._clock(), self._rota.broker, ending.failure, ending.text)
+            if self._books.connected is not False:
+                self._books.connection_changed(connected=False)
             if self._rota.next():
                 self._wait_before_retry()
         self._books.in_flight = 0
@@ -166,12 +168,27 @@ class Publisher:
             self._books.connection_changed(connected=False)
         _log.info("MQTT publisher stopped")
 
-    def _connect_and_serve(self) -> str:
-        settings = self._rota.settings
+    def _attempt(self) -> Ending:
+        """One connection, or none, to its end."""
+        try:
+            return self._connect_and_serve()
+        except DeliveryError as error:
+            self._books.failed(error.failure)
+            return Ending(error.failure, str(error))
+        except Exception as error:
+            # A defect must not end delivery for ever: it is logged whole, counted, and the connection made anew.
+            if self._defects < _MOST_DEFECTS_TOLD:
+                _log.exception("the MQTT connection failed in an unexpected way")
+            self._defects += 1
+            self._books.failed(Failure.CONNECT)
+            return Ending(Failure.CONNECT, f"a defect of the agent, {type(error).__name__}: see above")
+
+    def _connect_and_serve(self) -> Ending:
+        settings, dialect = self._rota.settings, self._rota.dialect
         connection = Connection(
             settings,
             client_id=self._client_id,
-            mqtt5=self._rota.mqtt5,
+            mqtt5=dialect.mqtt5,
             will=Letter(self._topics.status, self._letters.will()),
             wake=self._wake_reader,
         )
@@ -182,9 +199,10 @@ class Publisher:
                 self._outbox,
                 settings,
                 mailbox=self._mailbox,
-                birth=Letter(self._topics.status, self._letters.birth()),
+                birth=Letter(self._topics.status, self._letters.birth(), content_type=CLOUD_EVENT),
                 listener=self._books,
                 clock=self._clock,
+                trial=dialect.trial,
             )
             self._serve(session)
             if session.end is None:
@@ -193,62 +211,67 @@ class Publisher:
         finally:
             connection.abort()
             self._books.in_flight = 0
-        if not session.established:
-            self._change_protocol(session)
-        return session.end or "stopped"
+        if session.answered:
+            dialect.answered()
+            return Ending(Failure.CONNECT, "tried", answered=True)
+        return session.end or Ending(Failure.CONNECT, "stopped")
 
     def _serve(self, session: Session) -> None:
-        announced = False
-        while session.end is None:
+        reached_s: float | None = None
+        while session.end is None and not session.answered:
             session.step(_POLL_S)
             self._books.in_flight = session.in_flight
-            if session.established and not announced:
-                announced = True
+            now_s = self._clock()
+            if session.established and reached_s is None:
+                reached_s = now_s
                 self._to_announce.clear()  # it was told with the connection
                 self._reached()
-            if announced and self._to_announce.is_set():
+            if session.established:
+                self._log.holds(now_s, self._rota.broker)
+            if session.established and self._to_announce.is_set():
                 self._to_announce.clear()
                 session.announce()
-            if session.settled:
-                self._backoff.reset()
             self._maintain()
-            if session.settled and self._rota.first_is_back(self._clock()):
-                return
-            if self._stopping.is_set() and (session.drained() or self._clock() >= self._drain_until_s):
-                return
+            if session.settled and self._rota.first_is_back(now_s):
+                break
+            if self._stopping.is_set() and (session.drained() or now_s >= self._drain_until_s):
+                break
+        if reached_s is not None:
+            self._served(session, self._clock() - reached_s)
+
+    def _served(self, session: Session, lasted_s: float) -> None:
+        """Whether the connection was worth anything decides how soon the next one is tried."""
+        self._rota.dialect.served()
+        sent_away = session.end is not None and session.end.sent_away
+        if lasted_s >= STEADY_S or (session.progressed and not sent_away):
+            self._backoff.reset()
 
     def _say_goodbye(self, session: Session) -> None:
         deadline_s = self._clock() + _GOODBYE_TIMEOUT_S
         if not session.established:
             return
-        session.say(Letter(self._topics.status, self._letters.goodbye()))
+        session.say(Letter(self._topics.status, self._letters.goodbye(), content_type=CLOUD_EVENT))
         while not session.settled and session.end is None and self._clock() < deadline_s:
             session.step(0.1)
 
-    def _change_protocol(self, session: Session) -> None:
-        """Try the other version next: some brokers refuse MQTT 5 by a code, others just hang up."""
-        if self._settings.protocol != "auto":
-            return
-        if session.protocol_unsupported:
-            self._rota.mqtt5 = False
-            self._backoff.reset()
-        elif session.end is not None and not session.end.startswith("refused"):
-            self._rota.mqtt5 = not self._rota.mqtt5
+    def _other_version(self, ending: Ending) -> bool:
+        """Whether the same broker is to be tried at once in another version: some refuse MQTT 5, others hang up."""
+        dialect = self._rota.dialect
+        if ending.unsupported:
+            return dialect.refused()
+        if ending.hung_up:
+            return dialect.hung_up()
+        return ending.answered
 
     def _reached(self) -> None:
         self._rota.reached()
         self._books.connection_changed(connected=True)
-        version = "5" if self._rota.mqtt5 else "3.1.1"
-        _log.info("connected to MQTT broker %s, version %s", self._rota.broker, version)
-
-    def _lost(self, cause: str) -> None:
-        if self._books.connected is False:
-            return
-        _log.warning("no connection to MQTT broker %s (%s); events wait in the outbox", self._rota.broker, cause)
-        self._books.connection_changed(connected=False)
+        version = "5" if self._rota.dialect.mqtt5 else "3.1.1"
+        self._log.reached(self._clock(), self._rota.broker, version)
 
     def _wait_before_retry(self) -> None:
-        until_s = self._clock() + self._backoff.next_s()
+        wait_s = self._backoff.next_s(at_least_s=_UNSTEADY_WAIT_S if self._log.unsteady else 0.0)
+        until_s = self._clock() + wait_s
         while not self._stopping.is_set() and (left_s := until_s - self._clock()) > 0:
             self._stopping.wait(min(left_s, _MAINTAIN_EVERY_S))
             self._maintain()

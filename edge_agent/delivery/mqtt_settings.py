@@ -30,17 +30,38 @@ class TlsSettings:
         Raises:
             DeliveryError: A file is missing or is no certificate or key.
         """
+        for path in (self.ca_file, self.cert_file, self.key_file):
+            if path is not None:
+                _beginning(path)
         try:
             context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
-        except (OSError, ssl.SSLError) as error:
-            files = [str(path) for path in (self.ca_file, self.cert_file, self.key_file) if path is not None]
-            raise DeliveryError(
-                Failure.INVALID, f"TLS files {', '.join(files)} of the broker cannot be used: {error}"
-            ) from error
+        except OSError as error:
+            raise DeliveryError(Failure.INVALID, f"mqtt.tls.ca_file {self.ca_file} holds no certificate") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert_file is not None:
+            try:
+                # an empty passphrase: never ask for one on the terminal
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
+            except OSError as error:
+                raise DeliveryError(Failure.INVALID, _flaw(self.cert_file, self.key_file, error)) from error
         return context
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64 * 1024)
+    except OSError as error:
+        raise DeliveryError(Failure.INVALID, f"{path} of mqtt.tls cannot be read: {error.strerror}") from error
+
+
+def _flaw(cert_file: Path, key_file: Path | None, error: OSError) -> str:
+    key_file = key_file or cert_file
+    if b"ENCRYPTED" in _beginning(key_file):
+        return f"mqtt.tls.key_file {key_file} has a passphrase; write it without: openssl pkey -in {key_file} -out ..."
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"mqtt.tls.key_file {key_file} is not the key of {cert_file}"
+    return f"mqtt.tls: {cert_file} and {key_file} hold no certificate and its key: {error.strerror or error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +74,20 @@ class Endpoint:
     def __str__(self) -> str:
         """For messages.
 
-        >>> str(Endpoint("broker", 8883))
-        'broker:8883'
+        >>> str(Endpoint("broker", 8883)), str(Endpoint("::1", 1883))
+        ('broker:8883', '[::1]:1883')
         """
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """From `host:port`; an address of IPv6 stands in brackets.
+
+        >>> Endpoint.parse("[::1]:1883")
+        Endpoint(host='::1', port=1883)
+        """
+        host, _, port = text.rpartition(":")
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 @dataclass(frozen=True, slots=True)

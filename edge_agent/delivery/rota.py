@@ -7,10 +7,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
+from edge_agent.delivery.dialect import Dialect
 from edge_agent.delivery.mqtt_settings import Endpoint, MqttSettings
 
 _log = logging.getLogger(__name__)
 _PROBE_TIMEOUT_S = 2.0
+_RETURN_MAX_S = 3600.0
 
 
 def answers(broker: Endpoint) -> bool:
@@ -33,7 +35,7 @@ class Rota:
     def __init__(self, settings: MqttSettings, probe: Callable[[Endpoint], bool] = answers) -> None:
         self._brokers = settings.brokers
         self._settings = tuple(replace(settings, host=each.host, port=each.port, fallback=()) for each in self._brokers)
-        self._mqtt5 = [settings.protocol != "3.1.1"] * len(self._brokers)
+        self._dialects = [Dialect(settings.protocol) for _ in self._brokers]
         self._return_after_s = settings.return_after_s
         self._probe = probe
         self._served_by = 0
@@ -53,16 +55,14 @@ class Rota:
         return self._settings[self.place]
 
     @property
-    def mqtt5(self) -> bool:
-        """Whether it is spoken to in MQTT 5."""
-        return self._mqtt5[self.place]
-
-    @mqtt5.setter
-    def mqtt5(self, value: bool) -> None:
-        self._mqtt5[self.place] = value
+    def dialect(self) -> Dialect:
+        """Which version of MQTT it is spoken to in."""
+        return self._dialects[self.place]
 
     def reached(self) -> None:
         """The broker accepted a connection."""
+        if self.place == 0:
+            self._return_after_s = self._settings[0].return_after_s
         self.failovers += self.place != self._served_by
         self._served_by = self.place
 
@@ -87,3 +87,5 @@ class Rota:
         """The broker that served was left for the first one."""
         _log.info("MQTT broker %s answers again, leaving %s", self._brokers[0], self.broker)
         self.place, self.returning, self._probed_s = 0, False, None
+        # should it answer and serve not, it is left alone for longer and longer
+        self._return_after_s = min(2 * self._return_after_s, max(self._return_after_s, _RETURN_MAX_S))

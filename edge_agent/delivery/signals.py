@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+CLOUD_EVENT: Final = "application/cloudevents+json"
+"""What events are."""
+
+_PACKET_OVERHEAD_BYTES: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +67,42 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The connection ended."""
+    """The connection ended; `code` is the broker's reason where it gave one (MQTT 5)."""
 
     reason: str
+    code: int | None = None
 
 
-Signal = Connected | Refused | Acked | Subscribed | Received | Closed
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Nothing new, but bytes arrive: the rest of a message that is too long, behind which answers wait."""
+
+
+Signal = Connected | Refused | Acked | Subscribed | Received | Closed | Alive
 """What a connection has to tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A publish that no outbox keeps: birth, goodbye, will, or an answer."""
+    """A publish that no outbox keeps: birth, goodbye, will, discovery, or an answer.
+
+    Attributes:
+        topic: Where it goes.
+        payload: What it says.
+        retain: Whether the broker keeps it as the topic's last word.
+        correlation: What an answer must repeat (MQTT 5).
+        answer: Whether somebody asked for it, and chose where it goes.
+        content_type: What the payload is (MQTT 5).
+    """
 
     topic: str
     payload: bytes
     retain: bool = True
     correlation: bytes | None = None
+    answer: bool = False
+    content_type: str = "application/json"
+
+    @property
+    def packet_bytes(self) -> int:
+        """About as long as it is on the wire, never less."""
+        return len(self.payload) + len(self.topic.encode()) + len(self.correlation or b"") + _PACKET_OVERHEAD_BYTES

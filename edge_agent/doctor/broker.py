@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -42,6 +43,9 @@ def examine_broker(settings: AgentSettings, environ: Mapping[str, str]) -> Itera
     where = f"{settings.mqtt.host}:{settings.mqtt.port}"
     try:
         mqtt = mqtt_settings(settings, environ)
+        key_file = None if mqtt.tls is None else mqtt.tls.key_file
+        if key_file is not None and _is_open(key_file):
+            yield warn(_TOPIC, f"mqtt.tls.key_file {key_file} is open to others", f"chmod 0600 {key_file}")
         started_s = time.monotonic()
         socket.create_connection((mqtt.host, mqtt.port), TIMEOUT_S).close()
         reached_ms = (time.monotonic() - started_s) * 1000
@@ -64,6 +68,13 @@ def examine_broker(settings: AgentSettings, environ: Mapping[str, str]) -> Itera
         if isinstance(error, PermissionError):
             mend = "the service may not reach this network: IPAddressAllow= in a drop-in (docs/service.md)"
         yield fail(_TOPIC, f"{where} cannot be reached: {error.strerror or error}", mend)
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o007)
+    except OSError:
+        return False  # told by whoever reads it
 
 
 def _converse(mqtt: MqttSettings, topics: Topics, reached_ms: float) -> Iterator[Finding]:

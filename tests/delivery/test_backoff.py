@@ -11,7 +11,8 @@ def test_waits_double_are_capped_and_begin_anew() -> None:
     backoff = Backoff(min_s=1.0, max_s=8.0, jitter=lambda: 0.5)
     assert [backoff.next_s() for _ in range(6)] == [0.75, 1.5, 3.0, 6.0, 6.0, 6.0]
     backoff.reset()
-    assert backoff.next_s() == 0.75
+    assert backoff.next_s(at_least_s=4.0) == 3.0
+    assert backoff.next_s() == 1.5
 
 
 def test_waits_of_many_gateways_are_spread_and_never_above_the_cap() -> None:

@@ -28,9 +28,10 @@ def test_each_has_its_turn_and_waiting_comes_after_the_last() -> None:
 
 def test_each_is_spoken_to_in_its_own_version() -> None:
     rota = Rota(THREE)
-    rota.mqtt5 = False
+    rota.dialect.refused()
+    assert not rota.dialect.mqtt5
     rota.next()
-    assert rota.mqtt5
+    assert rota.dialect.mqtt5
     assert (rota.settings.host, rota.settings.port) == ("b", 2)
 
 

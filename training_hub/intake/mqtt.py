@@ -224,7 +224,7 @@ def _context(broker: BrokerSection) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if tls.cert_file is not None:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
+            context.load_cert_chain(tls.cert_file, tls.key_file, password="")  # never ask on the terminal
     except (OSError, ssl.SSLError) as error:
         raise BrokerError(f"the TLS files of broker {broker.host}:{broker.port} cannot be used: {error}") from error
     return context
