@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from edge_agent.agent.clips.normals import withheld_by
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.wiring import alarm_budget
 from edge_agent.commands.live_view import LiveView
@@ -19,6 +20,7 @@ from edge_agent.commissioning.errors import ListenError
 from edge_agent.commissioning.items import Item, TakenOver
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.run import CommissioningRun, Note, Phase
+from edge_agent.commissioning.withhold import KEEP_ALL
 from edge_agent.config.load import load_settings
 from edge_agent.config.settings import AgentSettings
 from edge_agent.errors import CommandError
@@ -38,7 +40,12 @@ def commission_live(arguments: argparse.Namespace) -> int:
     channel_of(settings, arguments.machine)  # a machine that nobody hears is refused before the bundle is read
     bundle = load_bundle(settings.model.resolve_bundle(store.state_dir))
     lesson = _lesson(arguments, settings, bundle)
-    run = CommissioningRun(lesson.learn, wanted_s=60.0 * arguments.minutes, state=arguments.state)
+    run = CommissioningRun(
+        lesson.learn,
+        wanted_s=60.0 * arguments.minutes,
+        state=arguments.state,
+        withhold=withheld_by(settings) if arguments.keep_normals else KEEP_ALL,
+    )
     view = LiveView(sys.stderr)
     channel = AgentChannel.find(socket_path(store.state_dir), arguments.machine, bundle.ref.sha256)
     how = "through the running agent" if channel else "directly, as no agent runs here"
@@ -97,8 +104,8 @@ def _listen(
             print(f"nothing was kept, {_standing(store, lesson.machine_id)}", file=sys.stderr)
             return 1
         profile, recordings = run.accept()
-        path = store.save(profile, lesson.normals(recordings) if keep_normals else None)
-        for line in describe(profile):
+        path = store.save(profile, lesson.normals(recordings) if keep_normals and recordings else None)
+        for line in [*describe(profile), *([run.withheld] if run.withheld else [])]:
             print(line)
         print(f"kept in {path}", file=sys.stderr)
         print(

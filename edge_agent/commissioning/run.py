@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus
+from edge_agent.commissioning.withhold import KEEP_ALL, Withhold, without
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.detection.errors import CommissioningError
-from edge_agent.detection.features import Recording
+from edge_agent.detection.features import Recording, WindowFeatures
 from edge_agent.detection.input_health import CLIPPED_FRACTION, DC_STEP, dead_input
 from edge_agent.detection.profile import Profile
 
@@ -96,15 +97,23 @@ class CommissioningRun:
         learn: Commissions the machine from recordings.
         wanted_s: How much usable sound to gather.
         state: Operating state that the machine is in meanwhile, where it has several.
+        withhold: Which windows are not kept beside the profile.
     """
 
     def __init__(
-        self, learn: Callable[[Sequence[Recording]], Learnt], *, wanted_s: float, state: str | None = None
+        self,
+        learn: Callable[[Sequence[Recording]], Learnt],
+        *,
+        wanted_s: float,
+        state: str | None = None,
+        withhold: Withhold = KEEP_ALL,
     ) -> None:
         self._learn = learn
         self._wanted_s = wanted_s
         self._state = state
         self._phase = Phase.LISTENING
+        self._withhold = withhold
+        self._withheld: list[WindowFeatures] = []
         self._windows: list[HeardWindow] = []
         self._heard_s = 0.0
         self._left_out: Counter[str] = Counter()
@@ -130,6 +139,11 @@ class CommissioningRun:
     def refusal(self) -> str:
         """Why nothing could be learnt; empty where something was."""
         return self._refusal
+
+    @property
+    def withheld(self) -> str:
+        """What is not kept, and why, in words for the verdict; empty where all is."""
+        return self._withhold.in_words(len(self._withheld), len(self._windows)) if self._withheld else ""
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -190,13 +204,14 @@ class CommissioningRun:
         self._wanted_s = max(self._wanted_s, self._heard_s) + more_s
 
     def accept(self) -> tuple[Profile, tuple[Recording, ...]]:
-        """A person takes it: the profile, and the recordings that it rests on, to be kept with it."""
+        """A person takes it: the profile, and what of the recordings that it rests on is to be kept with it."""
         self._require(Phase.LEARNT)
         if self._learnt is None:
             raise AssertionError("learnt nothing, yet waits to be accepted")
         self._phase = Phase.ACCEPTED
         recordings = self.recordings
-        return self._learnt.profile, tuple(recordings[i] for i in self._learnt.kept)
+        parts = (without(recordings[i], self._withheld) for i in self._learnt.kept)
+        return self._learnt.profile, tuple(part for part in parts if part is not None)
 
     def take_back(self) -> None:
         """What was accepted could not be kept: it waits again to be accepted or not."""
@@ -208,6 +223,7 @@ class CommissioningRun:
         self._require(Phase.LISTENING, Phase.LEARNT, Phase.REFUSED, Phase.DISCARDED)
         self._phase = Phase.DISCARDED
         self._windows.clear()
+        self._withheld.clear()
         self._learnt = None
 
     def _require(self, *phases: Phase) -> None:
@@ -237,6 +253,8 @@ class CommissioningRun:
             return (*notes, *self._leave_out(window, dead.code.value))
         self._useless_s = 0.0
         self._windows.append(window)
+        if self._withhold.holds(window.features.log_mel_db):
+            self._withheld.append(window.features)
         self._heard_s += window.duration_s * window.coverage
         if self._heard_s + min(_SPARED * self._wanted_s, window.duration_s / 2) >= self._wanted_s:
             return (*notes, *self.conclude())

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from edge_agent.commissioning.items import Item, SourceStatus
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.run import CommissioningRun, Note, Phase
+from edge_agent.commissioning.withhold import Withhold
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
@@ -56,6 +57,10 @@ class Teacher(Protocol):
 
     def lesson(self, machine: str) -> Lesson:
         """What the machine is to be learnt with."""
+        ...
+
+    def withhold(self) -> Withhold:
+        """Which windows are not kept."""
         ...
 
     def save(self, profile: Profile, recordings: Sequence[Recording], lesson: Lesson) -> None:
@@ -192,7 +197,9 @@ class CommissionPages:
                 ear = self._teacher.listen(machine)
             except CommandError as error:
                 raise WebError(409, str(error)) from None
-            run = CommissioningRun(lesson.learn, wanted_s=60.0 * minutes, state=state)
+            run = CommissioningRun(
+                lesson.learn, wanted_s=60.0 * minutes, state=state, withhold=self._teacher.withhold()
+            )
             session = self._sessions[machine] = _Session(run, ear, lesson, {})
             self._show(machine, session)
         threading.Thread(
@@ -255,7 +262,8 @@ class CommissionPages:
         if profile is None:
             session.verdict = None
         elif session.verdict is None or session.verdict[0] is not profile:
-            session.verdict = profile, self._teacher.describe(profile)
+            lines = self._teacher.describe(profile)
+            session.verdict = profile, [*lines, run.withheld] if run.withheld else lines
         session.shown = {
             "machine": machine,
             "phase": STOPPED if session.stopped else progress.phase.value,

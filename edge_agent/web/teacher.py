@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge_agent.agent.clips.normals import withheld_by
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.wiring import alarm_budget
 from edge_agent.commissioning.direct import channel_of
 from edge_agent.commissioning.items import SourceStatus
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.tap import Tap, Taps
+from edge_agent.commissioning.withhold import Withhold
 from edge_agent.config.settings import AgentSettings
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
@@ -59,9 +61,13 @@ class AgentTeacher:
         budget = alarm_budget(settings, section)
         return Lesson(machine_id=machine, machine_type=section.type, bundle=self.bundle(), budget=budget)
 
+    def withhold(self) -> Withhold:
+        """Which windows are not kept beside a profile."""
+        return withheld_by(self.settings())
+
     def save(self, profile: Profile, recordings: Sequence[Recording], lesson: Lesson) -> None:
         """Put a profile in use; raises `CommandError` where the disk refuses."""
-        self.store.save(profile, lesson.normals(recordings))
+        self.store.save(profile, lesson.normals(recordings) if recordings else None)
 
     def describe(self, profile: Profile) -> list[str]:
         """What was found."""

@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus
 from edge_agent.commissioning.run import CommissioningRun, Note, NoteKind, Phase, WrongPhaseError
+from edge_agent.commissioning.withhold import Withhold
 from edge_agent.detection.budget import AlarmBudget
 from edge_agent.detection.commission import Learnt, learn
 from edge_agent.detection.features import Recording
@@ -132,3 +133,26 @@ def test_a_discarded_run_keeps_nothing_and_takes_nothing(run: CommissioningRun) 
     assert feed(run, [heard(8)]) == [] and run.progress.windows == 0
     with pytest.raises(WrongPhaseError):
         run.conclude()
+
+
+def test_windows_that_are_withheld_teach_and_are_not_kept() -> None:
+    spoken = [heard(k) for k in (0, 1, 2, 7)]  # all of the first half minute, and one of the third
+    rule = Withhold(lambda frames: any(frames is each.features.log_mel_db for each in spoken), "as somebody speaks")
+    run = CommissioningRun(teach, wanted_s=180.0, withhold=rule)
+    windows = [next((each for each in spoken if each.start_s == 10.0 * k), heard(k)) for k in range(18)]
+    feed(run, windows)
+    assert run.withheld.startswith("not kept: 4 of 18 windows, as somebody speaks; ")
+    profile, recordings = run.accept()
+    assert profile.windows == 18
+    kept = [window for recording in recordings for window in recording.windows]
+    assert len(kept) == 14 and len(recordings) == 5
+    assert not [window for window in kept for each in spoken if window is each.features]
+    assert [recording.starts_s for recording in recordings][1] == (0.0, 20.0)
+
+
+def test_a_session_all_of_which_is_withheld_keeps_nothing() -> None:
+    run = CommissioningRun(teach, wanted_s=60.0, withhold=Withhold(lambda _: True, "as nothing may be"))
+    feed(run, [heard(k) for k in range(6)])
+    assert "6 of 6 windows" in run.withheld and "nothing can be added later" in run.withheld
+    profile, recordings = run.accept()
+    assert (profile.windows, recordings) == (6, ())

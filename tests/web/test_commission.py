@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from edge_agent.commissioning.items import Item, Level, SourceStatus
+from edge_agent.commissioning.withhold import KEEP_ALL, Withhold
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
@@ -44,6 +45,7 @@ class Teacher:
         self.why_not: str | None = None
         self.source = SourceStatus("up", "")
         self.disk_full = False
+        self.rule = KEEP_ALL
 
     def listen(self, machine: str) -> Ear:
         if machine != "pump_1":
@@ -55,6 +57,9 @@ class Teacher:
 
     def lesson(self, machine: str) -> Taught:
         return Taught()
+
+    def withhold(self) -> Withhold:
+        return self.rule
 
     def save(self, profile: Profile, recordings: Sequence[Recording], lesson: Taught) -> None:
         if self.disk_full:
@@ -102,6 +107,16 @@ def test_it_is_learnt_shown_and_taken(make: MakePages) -> None:
     assert recordings >= 2
     assert teacher.left == 1
     assert pages.changes({}) == {}
+
+
+def test_the_verdict_says_what_is_not_kept_and_it_is_not(make: MakePages) -> None:
+    pages, teacher = make()
+    teacher.rule = Withhold(lambda _: True, "as somebody may speak in them")
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    _until(pages, "learnt")
+    assert "windows, as somebody may speak in them" in pages.standing("pump_1")["verdict"][-1]
+    pages.step("pump_1", {"action": "accept"})
+    assert [recordings for _, recordings in teacher.saved] == [0]
 
 
 def test_it_can_be_left(make: MakePages) -> None:
