@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from edge_agent.clips.encode import read_flac, read_log_mel
-from edge_agent.clips.ring import FULL_SCALE
+from edge_agent.clips.frames import frames_of
 from edge_agent.clips.screen import SpeechScreen
 from edge_agent.clips.sidecar import Sidecar
-from edge_agent.signal.logmel import log_mel_db
 
 
 class UploadScreen:
@@ -33,10 +29,7 @@ class UploadScreen:
         Raises:
             ClipError: The file cannot be read.
         """
-        if sidecar.sound.kind == "audio":
-            frames = log_mel_db(read_flac(payload).astype(np.float32) / np.float32(FULL_SCALE))
-        else:
-            frames = read_log_mel(payload)
+        frames = frames_of(sidecar, payload)
         masked = sidecar.speech.masked
         for start_s, stop_s in self._screen.seconds_of_speech(frames):
             if not any(start < stop_s and stop > start_s for start, stop in masked):

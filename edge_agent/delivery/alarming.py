@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.alarms.alarm import Change, Kind, Severity
+from edge_agent.alarms.alarm import Alarm, Change, Kind, Severity
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.delivery.result import Anomaly, FaultType, InputFinding, Trend
 from edge_agent.delivery.states import AlarmData
@@ -17,6 +17,7 @@ _WORDS: Mapping[Severity, SeverityWord] = {
     Severity.CRITICAL: "critical",
 }
 _LABEL_CHARACTERS = 128
+_TEXT_CHARACTERS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def alarm_data(change: Change, evidence: Evidence, *, gateway: str, clock_synced
         operator=_short(alarm.operator),
         anomaly=evidence.anomaly,
         input_health=evidence.findings,
-        text=alarm.text,
+        text=_text(alarm),
         clock_synced=clock_synced,
         change="update" if change.event is None else change.event.value,
         announce=change.annunciated,
@@ -82,6 +83,13 @@ def alarm_data(change: Change, evidence: Evidence, *, gateway: str, clock_synced
         spectrogram_after=evidence.after,
         fault_type=evidence.fault_type,
     )
+
+
+def _text(alarm: Alarm) -> str:
+    """The sentence; where the condition is over it must not read as if it held."""
+    if alarm.raised_ns is None:
+        return f"{alarm.key.machine or 'the plant'}: no alarm so far"
+    return alarm.text if alarm.active else f"Over: {alarm.text}"[:_TEXT_CHARACTERS]
 
 
 def _at(time_ns: int | None) -> str | None:

@@ -17,6 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from edge_agent.agent.clips.desk import ClipDesk, Person
 from edge_agent.clips.errors import ClipError
+from edge_agent.clips.frames import frames_of
+from edge_agent.clips.picture import before_after_png
 from edge_agent.clips.reasons import Dropped
 from edge_agent.clips.recorder import Requested
 from edge_agent.clips.row import ClipRow
@@ -119,9 +121,14 @@ class ClipPages:
 
         def picture(request: Request) -> Response:
             with closing(self._opened()) as store:
-                path = store.picture_path(self._found(store, request.path_params["clip"]))
-            if path is None:
-                raise WebError(404, "this clip has no picture")
+                sidecar = self._found(store, request.path_params["clip"])
+                path, payload = store.picture_path(sidecar), store.payload_path(sidecar)
+            if path is None:  # only an alarm's shows two spectrograms, and is kept
+                try:
+                    made = before_after_png(None, frames_of(sidecar, payload))
+                except ClipError as error:
+                    raise WebError(503, str(error)) from None
+                return Response(made, media_type="image/png", headers=NO_STORE)
             return FileResponse(path, media_type="image/png", headers=NO_STORE)
 
         return [

@@ -1,6 +1,7 @@
 """Kept sound on the page."""
 
 import json
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from edge_agent.agent.asking.audit import AuditEntry
 from edge_agent.agent.clips.desk import ClipDesk
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.clips.books import StoreLimits
+from edge_agent.clips.encode import flac_bytes, log_mel_bytes
 from edge_agent.clips.errors import ClipError
 from edge_agent.clips.reasons import Dropped
 from edge_agent.clips.recorder import Requested
@@ -61,6 +63,28 @@ def test_a_clip_is_listed_heard_and_seen(kept: tuple[Path, str]) -> None:
         assert site.ask(f"/api/clips/{clip}/picture.png")[2] == b"\x89PNG"
         part = site.ask(f"/api/clips/{clip}/audio", headers={"Range": "bytes=0-3"})
         assert (part[0], part[2]) == (206, b"fLaC")
+
+
+@pytest.mark.parametrize("keep", ["audio", "log_mel"])
+def test_a_clip_without_a_picture_of_its_own_is_seen_all_the_same(keep: str, tmp_path: Path) -> None:
+    """An alarm refers to a clip of the machine's normal sound, of which no picture is kept."""
+    store = ClipStore(tmp_path / "clips", LIMITS)
+    samples = (1000 * np.random.default_rng(1).standard_normal(32_000)).astype(np.int16)
+    if keep == "audio":
+        payload = flac_bytes(samples)
+    else:
+        frames = np.full((60, 128), -40, np.float32)
+        payload = log_mel_bytes(frames, first_frame=0, machine="pump_1", name="c", roll_db=frames)
+    made = sidecar(next(ids()))
+    clip = store.put(made.model_copy(update={"sound": made.sound.model_copy(update={"kind": keep})}), payload)
+    broken = store.put(sidecar("01HF7YAT00000000000000000Z"), b"fLaC" + bytes(100))
+    store.close()
+    with open_site(extensions=(_pages(tmp_path / "clips"),)) as site:
+        status, headers, body = site.ask(f"/api/clips/{clip.id}/picture.png")
+        assert (status, headers["content-type"], body[:4]) == (200, "image/png", b"\x89PNG")
+        width, height = struct.unpack(">II", body[16:24])
+        assert (width >= 59, height) == (True, 128)
+        assert site.ask(f"/api/clips/{broken.id}/picture.png")[0] == 503
 
 
 def test_a_clip_is_pinned_labelled_and_deleted_and_the_audit_log_knows_who(kept: tuple[Path, str]) -> None:
