@@ -11,7 +11,7 @@ import pytest
 from edge_agent.config.clips import ClipsSection
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.simulate import MachineSimulator, MachineType, random_spec
-from edge_agent.speech.detector import load_detector
+from edge_agent.speech.detector import load_detector, spans_of
 from edge_agent.speech.errors import SpeechError
 from edge_agent.speech.features import HOP_FRAMES, PATCH_FRAMES, patch_starts, speech_patches
 from training_hub.speech.dataset import mixed, spoken
@@ -44,6 +44,23 @@ def test_gain_and_colour_of_a_microphone_change_nothing() -> None:
     spectrogram = rng.normal(-60.0, 5.0, (100, 128)).astype(np.float32)
     coloured = spectrogram + 20.0 + np.linspace(-30, 10, 128, dtype=np.float32)
     assert np.allclose(speech_patches(coloured), speech_patches(spectrogram), atol=1e-5)
+
+
+SPANS = {
+    "nothing heard": ([-9, 1.9, 1.9, -9], []),
+    "one patch": ([-9, 5, -9, -9, -9, -9], [(16, 80)]),
+    "those beside it that come near": ([-9, 2.1, 5, 2.1, -9, -9], [(16, 112)]),
+    "not those that come near elsewhere": ([5, -9, -9, -9, -9, 2.1], [(0, 64)]),
+    "two that touch are one": ([5, -9, -9, -9, 5, -9], [(0, 128)]),
+    "two apart": ([5, -9, -9, -9, -9, 5], [(0, 64), (80, 144)]),
+    "the last patch ends with the recording": ([-9, -9, -9, -9, 2.1, 5], [(64, 144)]),
+}
+
+
+@pytest.mark.parametrize("name", list(SPANS))
+def test_where_speech_is_what_is_near_it_belongs_to_it(name: str) -> None:
+    logits, spans = SPANS[name]
+    assert list(spans_of(np.array(logits, np.float32), 64 + 16 * (len(logits) - 1), 5.0)) == spans
 
 
 @pytest.mark.parametrize("kind", list(MachineType))

@@ -4,7 +4,7 @@ import csv
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ FLITE_VOICES = ("kal16", "awb", "rms", "slt")
 _ESC_50_CLASS = re.compile(r"esc(\d\d)")
 _ESC_50 = ("animals", "nature", "people without words", "household", "engines, tools and town")
 """Ten classes each (K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 2015)."""
-_SENTENCES = (
+SENTENCES = (
     "Please close the valve before you leave, and tell me when the pressure is down.",
     "I told him yesterday that the bearing on number four is getting loud again.",
     "Can you hear me? We will stop the line at half past three and look at it together.",
@@ -87,13 +87,13 @@ def machine_clips(manifest: Path) -> Iterator[tuple[str, str, str, FloatArray]]:
             yield row["file"], kind, row["group"], mono
 
 
-def flite_voices(pieces_per_voice: int = 4) -> list[FloatArray]:
+def flite_voices(sentences: Sequence[str] = SENTENCES) -> list[FloatArray]:
     """Sentences by voices that were cut from recordings of people; none where flite is not installed."""
     if shutil.which("flite") is None:
         return []
     voices = []
     for voice in FLITE_VOICES:
-        for sentence in _SENTENCES[:pieces_per_voice]:
+        for sentence in sentences:
             command = ["flite", "-voice", voice, "-t", sentence, "-o", "/dev/stdout"]
             wav = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
             rate_hz = int.from_bytes(wav[24:28], "little")

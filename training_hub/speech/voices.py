@@ -72,7 +72,7 @@ def utterances(split: Split, count: int, seed: int) -> Iterator[Utterance]:
     set()
     """
     rng = np.random.default_rng([seed, list(Split).index(split)])
-    languages, variants = _of(LANGUAGES, split), _of(VARIANTS, split)
+    languages, variants = voices_of(LANGUAGES, split), voices_of(VARIANTS, split)
     for _ in range(count):
         yield Utterance(
             voice=f"{languages[rng.integers(len(languages))]}+{variants[rng.integers(len(variants))]}",
@@ -103,7 +103,8 @@ def speak(utterance: Utterance) -> FloatArray:
     return np.asarray(resampled * np.float32(0.5 / max(1.0, float(np.abs(resampled).max()))), np.float32)
 
 
-def _of(names: tuple[str, ...], split: Split) -> list[str]:
+def voices_of(names: tuple[str, ...], split: Split) -> list[str]:
+    """Those of a split."""
     held_out = split is Split.TEST
     return [name for number, name in enumerate(names) if (number % _HELD_OUT_EVERY == 2) is held_out]
 
