@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.fields import Id, Label, Name, Text, Timestamp, Ulid, WireModel, left_out
@@ -19,6 +21,19 @@ IssuedAt = Annotated[
     StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"),
     Field(json_schema_extra={"format": "date-time"}),
 ]
+_CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
+"""What ends a line, steers a terminal or turns the order of letters: it could forge a line of a log, or hide one."""
+
+
+def _without_controls(text: str) -> str:
+    if re.search(f"[{_CONTROLS}]", text):
+        raise ValueError("must hold no control characters, such as the end of a line")
+    return text
+
+
+_PLAIN = (AfterValidator(_without_controls), Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*$"}))
+Person = Annotated[Label, *_PLAIN]
+Reason = Annotated[Text, *_PLAIN]
 
 
 class Verb(StrEnum):
@@ -51,7 +66,7 @@ class _Command(WireModel):
     id: CommandId
     issued_at: IssuedAt
     expires_at: IssuedAt | None = None
-    operator: Label | None = None
+    operator: Person | None = None
 
 
 class _AboutAlarm(_Command):
@@ -73,39 +88,39 @@ class _AboutAlarm(_Command):
 class Acknowledge(_AboutAlarm):
     """A person has seen it."""
 
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class Shelve(_AboutAlarm):
     """Put an alarm aside for some time."""
 
     for_s: Annotated[int, Field(ge=60, le=31_536_000)]
-    reason: Text
+    reason: Reason
 
 
 class Unshelve(_AboutAlarm):
     """Take a shelved alarm back."""
 
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class OutOfService(_AboutAlarm):
     """Take an alarm out of service until somebody puts it back."""
 
-    reason: Text
+    reason: Reason
 
 
 class InService(_AboutAlarm):
     """Put an alarm back into service."""
 
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class LabelEpisode(_AboutAlarm):
     """Say what an episode was; `normal` for a false alarm, or the name of a fault."""
 
     label: Name
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class Reload(_Command):
@@ -182,13 +197,19 @@ def parse_command(verb: Verb, payload: bytes) -> Command:
         DeliveryError: It is too large, or none; the message never repeats what was sent.
     """
     if len(payload) > MAX_COMMAND_BYTES:
-        raise DeliveryError(Failure.TOO_LARGE, f"{len(payload)} bytes, more than {MAX_COMMAND_BYTES}")
+        raise DeliveryError(Failure.TOO_LARGE, f"more than {MAX_COMMAND_BYTES} bytes")
     try:
-        return COMMANDS[verb].model_validate_json(payload)
+        command = COMMANDS[verb].model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part)[:40] for part in first["loc"][:3]) or "command"
-        raise DeliveryError(Failure.INVALID, f"{_printable(where)}: {_printable(first['msg'])}") from None
+        raise DeliveryError(
+            Failure.INVALID, f"{_printable(where)}: {_printable(first['msg'].removeprefix('Value error, '))}"
+        ) from None
+    if len(json.loads(payload, object_pairs_hook=list)) > len(json.loads(payload)):
+        # who looked at it on its way may have read another one of the two
+        raise DeliveryError(Failure.INVALID, "command: a key stands in it twice")
+    return command
 
 
 def command_schema(verb: Verb) -> dict[str, Any]:

@@ -100,9 +100,9 @@ class Topics:
         return f"{self.command(verb)}/reply"
 
     def verb_of(self, topic: str) -> str | None:
-        """The command that a topic of ours carries; None for any other topic."""
+        """The command that a topic of ours carries, in the sender's word, if it is one or not; None elsewhere."""
         prefix, _, verb = topic.rpartition("/")
-        return verb if prefix == f"{self.base}/cmd" and _ID.fullmatch(verb) else None
+        return verb if prefix == f"{self.base}/cmd" else None
 
     def source_state(self, source: str) -> str:
         """State of one source; retained."""

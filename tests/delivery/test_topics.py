@@ -27,9 +27,9 @@ def test_every_topic_is_the_agreed_one() -> None:
     [
         ("acme/sound/north/gw1/cmd/shelve", "shelve"),
         ("acme/sound/north/gw1/cmd/shelve/reply", None),
-        ("acme/sound/north/gw1/cmd/", None),
+        ("acme/sound/north/gw1/cmd/", ""),
         ("acme/sound/north/gw2/cmd/shelve", None),
-        ("acme/sound/north/gw1/cmd/+", None),
+        ("acme/sound/north/gw1/cmd/Shelve it", "Shelve it"),
         ("cmd/shelve", None),
     ],
 )

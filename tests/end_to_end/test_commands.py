@@ -183,8 +183,21 @@ def test_an_answer_cannot_be_sent_where_it_would_pass_for_something_else(operato
 
 HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "oversized": ("acknowledge", b'{"id": "' + b"x" * 100_000 + b'"}', "too_large"),
-    "half a megabyte": ("acknowledge", b"\0" * 500_000, "too_large"),
+    "ten megabytes": ("acknowledge", b"\0" * 10_000_000, "too_large"),
     "deep nesting": ("acknowledge", b"[" * 4_000, "invalid"),
+    "a key twice": ("acknowledge", lambda: command().replace(b"}", b', "machine": "pump_1"}'), "invalid"),
+    "half a letter": ("acknowledge", lambda: command().replace(b"}", b', "reason": "\\ud800"}'), "invalid"),
+    "UTF-16": ("acknowledge", lambda: command().decode().encode("utf-16"), "invalid"),
+    "a mark before it": ("acknowledge", lambda: b"\xef\xbb\xbf" + command(), "invalid"),
+    "an endless number": (
+        "shelve",
+        lambda: command(reason="x").replace(b"}", b', "for_s": ' + b"9" * 3000 + b"}"),
+        "invalid",
+    ),
+    "a time of another zone": ("acknowledge", lambda: command(issued_at="2026-01-01T00:00:00+01:00"), "invalid"),
+    "the end of time": ("acknowledge", lambda: command(issued_at="9999-12-31T23:59:59Z"), "expired"),
+    "a line in a reason": ("acknowledge", lambda: command(reason="x\nCRITICAL root: gone"), "invalid"),
+    "a terminal's orders": ("acknowledge", lambda: command(operator="anna\x1b[2J"), "invalid"),
     "binary": ("acknowledge", bytes(range(256)), "invalid"),
     "empty": ("acknowledge", b"", "invalid"),
     "no object": ("acknowledge", b"null", "invalid"),
@@ -204,6 +217,18 @@ HOSTILE: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "another episode": ("acknowledge", lambda: command(alarm="7ZZZZZZZZZZZZZZZZZZZZZZZZZ"), "state"),
     "a line of its own in the log": ("acknowledge", lambda: command(**{"a\nCRITICAL root": 1}), "invalid"),
 }
+
+
+def test_what_an_asker_wishes_costs_neither_the_connection_nor_the_health(world: World, engineer: Person) -> None:
+    """mosquitto ends the connection of who publishes to 200 levels; and what may not be published is no fault here."""
+    for wish in ({"ResponseTopic": "a/" * 250 + "x"}, {"UserProperty": [("k", "v")] * 20_000}):
+        wait_until(lambda: engineer.ask("label", command(), **wish)["refusal"] != "busy", 20.0, "answered here")  # noqa: B023  # at once
+    engineer.send("label", command(), ResponseTopic="nobody/may/write")
+    refused = 'edge_agent_mqtt_refused_total{operation="answer",reason="not_authorized"}'
+    wait_until(lambda: world.count(refused) >= 1, 20.0, "the answer refused")
+    assert world.count("edge_agent_mqtt_connections_total") == 1
+    assert "check its access list" not in world.agent.get("/healthz")[1]
+    assert world.site.log.read_text().count("the broker refuses the answer to a command on nobody/may/write") == 1
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -242,8 +267,9 @@ def test_a_retained_command_is_refused(world: World) -> None:
 
 
 def test_an_unknown_verb(world: World, engineer: Person) -> None:
-    assert engineer.ask("self_destruct", command())["refusal"] == "unknown_verb"
-    assert world.commands("unknown", "unknown_verb") == 1
+    for verb in ("self_destruct", "Acknowledge", "out of service"):
+        wait_until(lambda: engineer.ask(verb, command())["refusal"] == "unknown_verb", 20.0, verb)  # noqa: B023  # at once
+    assert world.commands("unknown", "unknown_verb") == 3
 
 
 def test_the_broker_says_who_may_ask_and_the_gateway_what(world: World, engineer: Person) -> None:

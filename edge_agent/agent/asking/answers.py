@@ -2,12 +2,28 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from edge_agent.agent.asking.audit import AuditEntry
 from edge_agent.delivery.commands import CommandReply, Refusal, Verb
 
 REMEMBERED = 4096
 """At the rate that is let through, more than come while a command is young enough to be carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and what it was to.
+
+    Attributes:
+        reply: The answer.
+        about: Which alarm was meant; None for a command about none.
+        issued_at: When the command was given.
+    """
+
+    reply: CommandReply
+    about: str | None
+    issued_at: str | None
 
 
 class Answers:
@@ -18,22 +34,23 @@ class Answers:
     """
 
     def __init__(self, former: Iterable[AuditEntry]) -> None:
-        self._answers: OrderedDict[str, CommandReply] = OrderedDict()
+        self._answers: OrderedDict[str, Answered] = OrderedDict()
         for entry in former:
             try:
-                self.remember(_reply(entry))
+                self.remember(Answered(_reply(entry), entry.about, entry.issued_at))
             except ValueError:
                 continue  # of another version, or of another hand: no answer of ours
 
-    def of(self, command_id: str) -> CommandReply | None:
+    def of(self, command_id: str) -> Answered | None:
         """The answer to a command, if it was given."""
         return self._answers.get(command_id)
 
-    def remember(self, reply: CommandReply) -> None:
+    def remember(self, answered: Answered) -> None:
         """Keep an answer, if it may not be given anew."""
+        reply = answered.reply
         if reply.id is None or not (reply.outcome == "done" or reply.refusal is Refusal.STATE):
             return
-        self._answers[reply.id] = reply
+        self._answers[reply.id] = answered
         while len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
 

@@ -14,7 +14,8 @@ class AuditEntry(BaseModel):
     Attributes:
         at: When it was dealt with, RFC 3339 in UTC.
         channel: How it came.
-        caller: What is known of who sent it, beside what they say.
+        caller: Who sent it: the user at the socket, the address at the page. Over MQTT `client_id` or `user` of the
+            message's user properties, which the sender writes unless the broker does: a claim, as `operator` is.
         operator: Who they say they are.
         verb: What was asked for.
         id: The command's own id.

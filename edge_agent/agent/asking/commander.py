@@ -10,7 +10,7 @@ from typing import Literal
 from edge_agent.agent.alarming.conditions import FAULTS
 from edge_agent.agent.alarming.desk import AlarmDesk
 from edge_agent.agent.asking.allowance import Allowance
-from edge_agent.agent.asking.answers import Answers
+from edge_agent.agent.asking.answers import Answered, Answers
 from edge_agent.agent.asking.audit import AuditEntry
 from edge_agent.alarms.alarm import PLANT, AlarmKey, Kind
 from edge_agent.alarms.book import Action
@@ -57,7 +57,7 @@ class Asked:
         verb: The word that names it.
         payload: JSON, hostile until read.
         channel: How it came; at the gateway's own socket every verb is allowed.
-        caller: What is known of who sent it.
+        caller: What is known of who sent it; over MQTT what the message's user properties claim.
         retained: Whether the broker had kept it.
     """
 
@@ -131,8 +131,8 @@ class Commander:
             command: Command | None = None
             verb: Verb | None = None
             try:
-                verb = _verb(asked.verb)
-                self._admit(verb, asked)
+                verb = _VERBS.get(asked.verb)
+                verb = self._admit(verb, asked)
                 command = _parsed(verb, asked.payload)
                 repeated = self._answered(verb, command)
                 if repeated is not None:
@@ -155,21 +155,24 @@ class Commander:
 
     # Everything below runs with the lock held.
 
-    def _admit(self, verb: Verb, asked: Asked) -> None:
+    def _admit(self, verb: Verb | None, asked: Asked) -> Verb:
         if asked.channel == "mqtt" and not self._through.take(self._now_s()):
             raise _RefusedError(Refusal.BUSY, "too many commands at once; try again in some seconds")
+        if verb is None:
+            raise _RefusedError(Refusal.UNKNOWN_VERB, f"no such command; known: {', '.join(Verb)}")
         if asked.channel == "mqtt" and verb not in self._rules.allowed:
             raise _RefusedError(Refusal.NOT_ALLOWED, f"{verb.value} is not in mqtt.commands.allowed of this gateway")
         if asked.retained:
             raise _RefusedError(Refusal.RETAINED, "it was retained by the broker; send it without the retain flag")
+        return verb
 
     def _answered(self, verb: Verb, command: Command) -> CommandReply | None:
         former = self._answers.of(command.id)
         if former is None:
             return None
-        if former.verb is not verb:
+        if (former.reply.verb, former.about, former.issued_at) != (verb, _about(command), command.issued_at):
             raise _RefusedError(Refusal.INVALID, f"id: {command.id} was used for another command")
-        return former.model_copy(update={"repeated": True})
+        return former.reply.model_copy(update={"repeated": True})
 
     def _check_age(self, command: Command) -> None:
         now_s = self._clock.wall_ns() / NS_PER_S
@@ -250,7 +253,8 @@ class Commander:
             state=state,
             at=rfc3339(self._clock.wall_ns()),
         )
-        self._answers.remember(reply)
+        if command is not None:
+            self._answers.remember(Answered(reply, _about(command), command.issued_at))
         return reply
 
     def _account(self, asked: Asked, command: Command | None, reply: CommandReply) -> None:
@@ -259,9 +263,6 @@ class Commander:
         if reply.refusal is not None and not self._written.take(self._now_s()):
             self._left_out += 1
             return
-        about = None
-        if command is not None and not isinstance(command, Reload):
-            about = " ".join(part for part in (command.machine, command.kind, command.fault) if part)
         more = f" ({self._left_out} more refused before)" if self._left_out else ""
         who = (command.operator if command is not None else None) or asked.caller
         by = f" by {_plain(who)}" if who else ""
@@ -275,7 +276,7 @@ class Commander:
             verb=None if reply.verb is None else reply.verb.value,
             id=reply.id,
             issued_at=None if command is None else command.issued_at,
-            about=about,
+            about=None if command is None else _about(command),
             outcome=reply.outcome,
             refusal=None if reply.refusal is None else reply.refusal.value,
             text=reply.text,
@@ -297,11 +298,13 @@ class Commander:
         return self._clock.monotonic_ns() / NS_PER_S
 
 
-def _verb(word: str) -> Verb:
-    try:
-        return Verb(word)
-    except ValueError:
-        raise _RefusedError(Refusal.UNKNOWN_VERB, f"no such command; known: {', '.join(Verb)}") from None
+_VERBS = {verb.value: verb for verb in Verb}
+
+
+def _about(command: Command) -> str | None:
+    if isinstance(command, Reload):
+        return None
+    return " ".join(part for part in (command.machine, command.kind, command.fault) if part)
 
 
 def _parsed(verb: Verb, payload: bytes) -> Command:

@@ -1,16 +1,23 @@
 """What the gateway listens to at the broker: commands, what is retained of its alarms, and Home Assistant's birth."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from edge_agent.agent.asking.allowance import Allowance
 from edge_agent.agent.asking.commander import Asked
 from edge_agent.agent.telling.home_assistant import HomeAssistantWord
-from edge_agent.delivery.commands import CommandReply
+from edge_agent.delivery.commands import CommandReply, Refusal, Verb
 from edge_agent.delivery.signals import Letter, Received
 from edge_agent.delivery.topics import Topics
 
 _MAX_TOPIC_BYTES = 512
+_MAX_LEVELS = 32
+"""mosquitto disconnects who publishes to more than 200; a topic of the sender's choice must not end the connection."""
+
 _MAX_CORRELATION_BYTES = 256
+UNKNOWN = "unknown"
+"""Where a command is answered that there is none of: `.../cmd/unknown/reply`."""
 
 
 class Word(Protocol):
@@ -35,6 +42,7 @@ class Mailbox:
         handle: Carries commands out; None where nothing may be asked for.
         home_assistant: What Home Assistant is told; None where it never was told anything.
         alarms: What brokers retain of alarms; None where nobody cares.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -43,10 +51,13 @@ class Mailbox:
         handle: Callable[[Asked], CommandReply] | None,
         home_assistant: HomeAssistantWord | None = None,
         alarms: Word | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._topics = topics
         self._handle = handle
         self._home_assistant = home_assistant
+        self._clock = clock
+        self._busy_answers = Allowance(burst=200, per_s=20.0)
         self._words: list[Word] = [word for word in (home_assistant, alarms) if word is not None]
 
     @property
@@ -72,15 +83,17 @@ class Mailbox:
         verb = self._topics.verb_of(message.topic)
         if verb is None or self._handle is None:
             return ()
-        reply = self._handle(
-            Asked(verb, message.payload, "mqtt", caller=message.sender, retained=message.retained)
-        ).model_dump_json()
+        reply = self._handle(Asked(verb, message.payload, "mqtt", caller=message.sender, retained=message.retained))
         if message.retained:
             return ()  # nobody waits for it
+        if reply.refusal is Refusal.BUSY and not self._busy_answers.take(self._clock()):
+            return ()  # counted; to answer each of a flood would be another one
         correlation = message.correlation
         if correlation is not None and len(correlation) > _MAX_CORRELATION_BYTES:
             correlation = None
-        return (Letter(self._answer_to(message, verb), reply.encode(), retain=False, correlation=correlation),)
+        payload = reply.model_dump_json().encode()
+        topic = self._answer_to(message, verb)
+        return (Letter(topic, payload, retain=False, correlation=correlation, answer=True),)
 
     def _answer_to(self, message: Received, verb: str) -> str:
         """Where the sender waits, unless that is a place where an answer would pass for something else."""
@@ -89,9 +102,11 @@ class Mailbox:
         if (
             topic is None
             or not 0 < len(topic.encode()) <= _MAX_TOPIC_BYTES
-            or any(letter in topic for letter in "+#\0")
+            or topic.count("/") >= _MAX_LEVELS
+            or not topic.isprintable()
+            or any(letter in topic for letter in "+#")
             or topic.startswith(("$", forbidden, "homeassistant/"))
             or (self._home_assistant is not None and self._home_assistant.owns(topic))
         ):
-            return self._topics.command_reply(verb)
+            return self._topics.command_reply(verb if verb in set(Verb) else UNKNOWN)
         return topic

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from edge_agent.agent.asking.audit import audit
 from edge_agent.agent.asking.commander import Asked, Commander, CommandRules
@@ -94,6 +95,45 @@ def test_the_same_command_is_done_once_also_over_a_restart(counter: Counter) -> 
     assert counter.desk.desk.alarms()[0].state.value == "unacknowledged"
     other = counter.commander.handle(Asked("acknowledge", asked.payload.replace(b', "for_s": 600', b""), "mqtt"))
     assert other.refusal is Refusal.INVALID
+
+
+def test_an_id_is_good_for_one_command_only_also_over_a_restart(counter: Counter) -> None:
+    first = counter.payload(reason="x")
+    assert counter.commander.handle(Asked("acknowledge", first, "mqtt")).outcome == "done"
+    plant = json.loads(first) | {"kind": "plant_event"}
+    del plant["machine"]
+    later = json.loads(first) | {"issued_at": rfc3339(counter.desk.clock.wall_ns() + NS_PER_S)}
+    for life in range(2):
+        for other in (plant, later):
+            reply = counter.commander.handle(Asked("acknowledge", json.dumps(other).encode(), "mqtt"))
+            assert (reply.refusal, "was used for another command" in reply.text) == (Refusal.INVALID, True), life
+        counter.start()
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\x00", "\x1b[2J", "\x9b1m", "\u2028", "\u202e", "\ufeff"])
+@pytest.mark.parametrize("key", ["operator", "reason"])
+def test_what_could_forge_a_line_is_refused(counter: Counter, key: str, letter: str) -> None:
+    reply = counter.ask("acknowledge", **{key: f"anna{letter}CRITICAL root: gone"})
+    assert (reply.refusal, reply.text) == (
+        Refusal.INVALID, f"{key}: must hold no control characters, such as the end of a line",
+    )  # fmt: skip
+    entry = list(audit(counter.desk.state_dir).read())[-1]
+    assert (entry.outcome, entry.operator, entry.reason) == ("refused", None, None)
+    schema = Draft202012Validator(command_schema(Verb.ACKNOWLEDGE))
+    assert not schema.is_valid(json.loads(counter.payload(**{key: f"a{letter}b"})))
+    assert schema.is_valid(json.loads(counter.payload(**{key: "Łukasz, 田中 and \u0928\u093f\u200d"})))
+
+
+def test_a_key_that_stands_twice_is_refused(counter: Counter) -> None:
+    payload = counter.payload().replace(b"}", b', "machine": "fan_1"}')
+    reply = counter.commander.handle(Asked("acknowledge", payload, "mqtt"))
+    assert (reply.refusal, reply.text) == (Refusal.INVALID, "command: a key stands in it twice")
+    assert counter.desk.desk.alarms()[0].state.value == "unacknowledged"
+
+
+def test_a_flood_of_what_is_no_command_is_cut_too(counter: Counter) -> None:
+    replies = [counter.commander.handle(Asked("nonsense", b"x", "mqtt")) for _ in range(200)]
+    assert sum(reply.refusal is Refusal.BUSY for reply in replies) == 180
 
 
 def test_only_what_is_allowed_comes_over_mqtt_and_everything_at_the_gateway() -> None:

@@ -14,7 +14,7 @@ from paho.mqtt import publish
 from edge_agent.agent.asking.commander import Asked
 from edge_agent.agent.asking.mailbox import Mailbox
 from edge_agent.agent.telling.home_assistant import HomeAssistantWord
-from edge_agent.delivery.commands import CommandReply
+from edge_agent.delivery.commands import CommandReply, Refusal
 from edge_agent.delivery.home_assistant import discovery
 from edge_agent.delivery.mqtt import MqttSettings, Publisher
 from edge_agent.delivery.outbox import MemoryOutbox
@@ -56,6 +56,12 @@ def test_what_is_subscribed_to(tmp_path: Path) -> None:
         ("answers/#", TOPICS.command_reply("shelve")),
         ("answers/+/x", TOPICS.command_reply("shelve")),
         ("a\0b", TOPICS.command_reply("shelve")),
+        ("a\nb", TOPICS.command_reply("shelve")),
+        ("a\x9b31mb", TOPICS.command_reply("shelve")),
+        ("a\uffffb", TOPICS.command_reply("shelve")),
+        ("a\u202eb", TOPICS.command_reply("shelve")),
+        ("a/" * 40, TOPICS.command_reply("shelve")),
+        ("antworten/für/anna", "antworten/für/anna"),
         ("$SYS/x", TOPICS.command_reply("shelve")),
         ("x" * 600, TOPICS.command_reply("shelve")),
         (TOPICS.command("reload"), TOPICS.command_reply("shelve")),
@@ -67,6 +73,24 @@ def test_where_an_answer_goes(response_topic: str | None, answered_at: str) -> N
     (letter,) = Mailbox(TOPICS, Desk()).received(replace(MESSAGE, response_topic=response_topic, correlation=b"7"))
     assert (letter.topic, letter.retain, letter.correlation) == (answered_at, False, b"7")
     assert json.loads(letter.payload)["text"] == "no"
+
+
+@pytest.mark.parametrize("verb", ["", "Shelve", "shelve it", "x" * 300, "\x1b[31m"])
+def test_what_is_no_command_is_handed_on_and_answered_all_the_same(verb: str) -> None:
+    desk = Desk()
+    (letter,) = Mailbox(TOPICS, desk).received(replace(MESSAGE, topic=f"{TOPICS.base}/cmd/{verb}"))
+    assert [asked.verb for asked in desk.asked] == [verb]
+    assert letter.topic == TOPICS.command_reply("unknown")
+    assert letter.answer
+
+
+def test_of_a_flood_some_only_are_answered() -> None:
+    now_s = [0.0]
+    busy = CommandReply(id=None, verb=None, outcome="refused", refusal=Refusal.BUSY, text="no", at=samples.TIME)
+    mailbox = Mailbox(TOPICS, lambda _: busy, clock=lambda: now_s[0])
+    assert sum(len(mailbox.received(MESSAGE)) for _ in range(5000)) == 200
+    now_s[0] += 3.0
+    assert sum(len(mailbox.received(MESSAGE)) for _ in range(5000)) == 60
 
 
 def test_what_is_not_ours_is_left_alone() -> None:
