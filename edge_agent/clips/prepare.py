@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from edge_agent.clips.picture import before_after_png
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.ring import FULL_SCALE, Stretch
 from edge_agent.clips.screen import HOP_SAMPLES, Part, SpeechScreen
-from edge_agent.clips.sidecar import Sidecar, Sound, SpeechNote
+from edge_agent.clips.sidecar import MOST_SPANS, Sidecar, Sound, SpeechNote
 from edge_agent.delivery.fields import rfc3339
 from edge_agent.signal.logmel import log_mel_db
 from edge_agent.signal.settings import SignalSettings
@@ -98,6 +99,23 @@ def cut(stretch: Stretch, part: Part) -> Stretch:
     return Stretch(first_sample, samples[part.start : part.stop], gaps, stretch.clipped_samples)
 
 
+def joined(gaps: tuple[tuple[int, int], ...], most: int = MOST_SPANS) -> tuple[tuple[int, int], ...]:
+    """At most so many gaps: those with the least sound between them become one.
+
+    >>> joined(((0, 1), (5, 6), (7, 8), (20, 30)), most=2)
+    ((0, 8), (20, 30))
+    """
+    between = [after[0] - before[1] for before, after in pairwise(gaps)]
+    bridged = set(sorted(range(len(between)), key=between.__getitem__)[: max(0, len(gaps) - most)])
+    found: list[tuple[int, int]] = []
+    for number, gap in enumerate(gaps):
+        if number - 1 in bridged:
+            found[-1] = (found[-1][0], gap[1])
+        else:
+            found.append(gap)
+    return tuple(found)
+
+
 def _picture(job: ClipJob, window_db: FloatArray, screen: SpeechScreen) -> bytes:
     before_db = None if job.before_db is None else job.before_db.astype(np.float32)
     if before_db is not None and screen.holds_speech(before_db):
@@ -130,7 +148,7 @@ def _sidecar(job: ClipJob, kept: Stretch, note: SpeechNote, keep: Keep) -> Sidec
             window_offset_s=offset / SAMPLE_RATE_HZ,
             window_s=job.window_samples / SAMPLE_RATE_HZ,
             coverage=kept.coverage,
-            gaps=tuple((start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ) for start, stop in kept.gaps),
+            gaps=tuple((start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ) for start, stop in joined(kept.gaps)),
             clipped_samples=kept.clipped_samples,
         ),
         judgement=job.judgement,

@@ -173,7 +173,8 @@ class ClipRecorder:
                     self._requests[window.heard.machine] = clip_id
         weighty = wish.reason in _WEIGHTY
         channel = self._channels.get((window.origin.source, window.origin.channel))
-        if channel is None:
+        if channel is None or window.first_sample + window.samples > channel.ring.position:
+            # a source that began anew: the window is of the stream before, and another sound lies where it was
             self._writer.dropped(clip_id, wish.reason, Dropped.NO_AUDIO)
             return None
         if self._behind() and not weighty:

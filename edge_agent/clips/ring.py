@@ -76,7 +76,10 @@ class AudioRing:
         """`count` samples were lost here."""
         if count <= 0:
             return
-        self._gaps.append((self._position, self._position + count))
+        if self._gaps and self._gaps[-1][1] == self._position:
+            self._gaps[-1] = (self._gaps[-1][0], self._position + count)
+        else:
+            self._gaps.append((self._position, self._position + count))
         self._write(np.zeros(min(count, len(self._ring)), np.int16), count)
 
     def cut(self, start: int, stop: int) -> Stretch:

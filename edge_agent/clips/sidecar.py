@@ -23,6 +23,9 @@ ShortText = Annotated[str, StringConstraints(max_length=512)]
 Span = tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
+MOST_SPANS = 1000
+
+
 class Origin(StrictRecord):
     """Where and by what it was heard.
 
@@ -54,7 +57,7 @@ class Sound(StrictRecord):
         sample_rate_hz: Of the audio, or of what the log-mel was made of.
         window_offset_s, window_s: Where the window lies in it: what comes before and after is roll.
         coverage: Share of the samples that were not lost.
-        gaps: What was lost and is silence, seconds from the start.
+        gaps: What was lost and is silence, seconds from the start; beyond 1000, the nearest to each other as one.
         clipped_samples: Samples beyond full scale.
     """
 
@@ -66,7 +69,7 @@ class Sound(StrictRecord):
     window_offset_s: Annotated[float, Field(ge=0)]
     window_s: Annotated[float, Field(gt=0)]
     coverage: Fraction
-    gaps: Annotated[tuple[Span, ...], Field(max_length=1000)] = ()
+    gaps: Annotated[tuple[Span, ...], Field(max_length=MOST_SPANS)] = ()
     clipped_samples: Count = 0
 
 

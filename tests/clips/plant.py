@@ -83,7 +83,13 @@ class Desk:
                 self._window()
 
     def _window(self) -> None:
-        number, size = next(self.numbers), round(WINDOW_S * RATE_HZ)
+        size = round(WINDOW_S * RATE_HZ)
+        self.hear(self.position, size, log_mel_db(self.heard[self.position : self.position + size]))
+        self.position += size
+
+    def hear(self, first_sample: int, samples: int, frames_db: NDArray[np.float32]) -> None:
+        """A window has ended, whose sound the tap was given."""
+        number = next(self.numbers)
         state, score = self.script.get(number, ("normal", 0.5))
         start_ns = START_NS + round(number * WINDOW_S * NS_PER_S)
         clip = self.recorder.window(
@@ -95,13 +101,12 @@ class Desk:
                     state="alarm" if state == "raised" else state, score=score, threshold=3.0, bundle=BUNDLE
                 ),
                 clock_synced=True,
-                first_sample=self.position,
-                samples=size,
-                log_mel_db=log_mel_db(self.heard[self.position : self.position + size]),
+                first_sample=first_sample,
+                samples=samples,
+                log_mel_db=frames_db,
                 alarm=self.alarm,
             )
         )
-        self.position += size
         if clip is not None:
             self.clips[number] = clip
 

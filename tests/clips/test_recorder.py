@@ -248,3 +248,52 @@ def test_a_clip_that_nobody_could_be_told_of_is_kept_all_the_same(tmp_path: Path
     store = desk.finish()
     assert len(store.rows()) == 1 and desk.writer.stats().dropped == ()
     store.close()
+
+
+def test_a_stream_with_a_thousand_holes_is_kept_and_says_how_much_was_lost(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips", {2: ("raised", 9.0)})
+    desk.writer.start()
+    sound = noise(16.0)
+    for first in range(0, len(sound), 80):  # five milliseconds, every second of them lost
+        block = sound[first : first + 80]
+        if first // 80 % 2:
+            desk.tap.gap(40)
+            desk.tap.gap(40)  # two losses without a sample between them are one
+            block[:] = 0.0
+            desk.heard = np.concatenate([desk.heard, block])
+        else:
+            desk.play(block)
+    store = desk.finish()
+    clip = store.find(desk.clips[2])
+    assert clip.sound.coverage == pytest.approx(0.5, abs=0.01)
+    assert len(clip.sound.gaps) == 1000 and not clip.may_train
+    samples = soundfile.read(store.payload_path(clip), dtype="float32")[0]
+    first = clip.sound.first_sample
+    assert np.array_equal(samples, sound[first : first + len(samples)])
+    store.close()
+
+
+def test_two_alarms_whose_rolls_overlap_are_both_whole(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips", {3: ("raised", 9.0), 4: ("raised", 9.0)})
+    desk.writer.start()
+    sound = noise(40.0)
+    desk.play(sound)
+    store = desk.finish()
+    for number, start_s in ((3, 6), (4, 10)):
+        samples = soundfile.read(store.payload_path(store.find(desk.clips[number])), dtype="float32")[0]
+        assert np.array_equal(samples, sound[start_s * RATE_HZ : (start_s + 13) * RATE_HZ])
+    store.close()
+
+
+def test_a_window_of_the_stream_before_is_not_cut_from_the_one_that_runs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "clips", {1: ("raised", 9.0)})
+    desk.writer.start()
+    desk.play(noise(7.9))
+    desk.recorder.tap("mic", 0)  # the device was gone, and is here again
+    desk.tap.push(noise(1.0, seed=2))
+    desk.heard = np.concatenate([desk.heard, noise(0.1)])
+    desk._window()
+    desk.tap.push(noise(20.0, seed=3))
+    store = desk.finish()
+    assert store.rows() == () and desk.writer.stats().dropped == (("alarm", "no_audio", 1),)
+    store.close()
