@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.clips.errors import ClipError
+from edge_agent.clips.files import open_plain
 
 SAMPLE_RATE_HZ = 16_000
 BANDS = 128
+_MOST_S = 600
+_MOST_UNPACKED_BYTES = 64 << 20
 
 
 def flac_bytes(samples: NDArray[np.int16]) -> bytes:
@@ -38,9 +41,11 @@ def read_flac(path: Path) -> NDArray[np.int16]:
     import soundfile  # noqa: PLC0415  as above
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_plain(path) as content, soundfile.SoundFile(content) as file:
             if (file.format, file.samplerate, file.channels) != ("FLAC", SAMPLE_RATE_HZ, 1):
                 raise ClipError(f"{path}: {file.format}, {file.samplerate} Hz, {file.channels} channels; no clip")
+            if file.frames > _MOST_S * SAMPLE_RATE_HZ:  # silence packs a thousandfold
+                raise ClipError(f"{path}: {file.frames / SAMPLE_RATE_HZ:.0f} s; no clip is longer than {_MOST_S} s")
             samples: NDArray[np.int16] = file.read(dtype="int16")
             return samples
     except (soundfile.LibsndfileError, OSError) as error:
@@ -78,7 +83,10 @@ def read_log_mel(path: Path) -> NDArray[np.float32]:
         ClipError: It is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open_plain(path) as content, np.load(content, allow_pickle=False) as arrays:
+            unpacked_bytes = sum(member.file_size for member in arrays.zip.infolist())
+            if unpacked_bytes > _MOST_UNPACKED_BYTES:
+                raise ClipError(f"{path}: unpacks to {unpacked_bytes} bytes; no clip does")
             frames = np.asarray(arrays["roll_db"], np.float32)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ClipError(f"{path}: cannot be read ({error}); delete the clip") from error
