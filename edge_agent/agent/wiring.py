@@ -8,9 +8,9 @@ from edge_agent.agent.asking.commander import CommandRules
 from edge_agent.agent.hearing.plan import ChannelPlan, SourcePlan
 from edge_agent.agent.hearing.sources import stamps_by_arrival
 from edge_agent.agent.profiles import ProfileStore
-from edge_agent.alarms.book import AlarmRules
 from edge_agent.alarms.delay import Delays
 from edge_agent.alarms.plant import PlantRules
+from edge_agent.alarms.rules import AlarmRules
 from edge_agent.config.machine import MachineSection
 from edge_agent.config.settings import AgentSettings
 from edge_agent.config.source import AUTO

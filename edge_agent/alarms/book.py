@@ -1,47 +1,15 @@
 """All alarms of one gateway, and everything that may happen to them. Pure: time and ids are handed in."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Condition, Kind, Severity
 from edge_agent.alarms.delay import NS_PER_S
+from edge_agent.alarms.episode import begin, come_back, quiet_s, rejoins
 from edge_agent.alarms.errors import AlarmError
-from edge_agent.alarms.plant import PlantRules, PlantWatch
-from edge_agent.alarms.states import QUIET, Event, State, next_state
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmRules:
-    """How alarms behave.
-
-    Attributes:
-        latch: Whether an alarm that is over waits for a person to reset it.
-        rejoin_s: A condition that comes back within this time goes on with its episode.
-        settle_s: ... and must then be off for this long to end, twice as long each time it comes back.
-        plant: When most machines at once are a plant event.
-    """
-
-    latch: bool = False
-    rejoin_s: float = 3600.0
-    settle_s: float = 120.0
-    plant: PlantRules = field(default_factory=PlantRules)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a person does to an alarm.
-
-    Attributes:
-        event: One of `BY_PEOPLE`.
-        operator: Who.
-        reason: Why.
-        until_ns: End of shelving, for that.
-    """
-
-    event: Event
-    operator: str | None = None
-    reason: str | None = None
-    until_ns: int | None = None
+from edge_agent.alarms.plant import PlantWatch
+from edge_agent.alarms.rules import Action, AlarmRules
+from edge_agent.alarms.states import Event, State, next_state
 
 
 class AlarmBook:
@@ -242,39 +210,13 @@ class AlarmBook:
         if alarm.quiet_since_ns is None or now_ns < alarm.quiet_since_ns:
             alarm = replace(alarm, quiet_since_ns=now_ns)
             self._alarms[alarm.key] = alarm
-        rules = self._rules
-        needed_s = min(rules.settle_s * 2 ** min(alarm.returns - 1, 16), rules.rejoin_s) if alarm.returns else 0.0
-        return now_ns - (alarm.quiet_since_ns or 0) >= needed_s * NS_PER_S
+        return now_ns - (alarm.quiet_since_ns or 0) >= quiet_s(alarm, self._rules) * NS_PER_S
 
     def _raise(self, alarm: Alarm, condition: Condition, now_ns: int) -> Change:
-        # apart in either direction: an end that was stamped by a clock that ran years ahead rejoins nothing
-        rejoins = alarm.cleared_ns is not None and abs(now_ns - alarm.cleared_ns) <= self._rules.rejoin_s * NS_PER_S
-        alarm = replace(
-            alarm, active=True, cleared_ns=None, quiet_since_ns=None, text=condition.text, machines=condition.machines
-        )
-        if not rejoins:
-            put_aside = alarm.state in QUIET and alarm.raised_ns is None
-            alarm = replace(
-                alarm,
-                id=alarm.id if put_aside else self._new_id(),
-                severity=condition.severity,
-                raised_ns=now_ns,
-                reraised=0,
-                acknowledged_ns=None,
-                acknowledged_by=None,
-                acknowledged_severity=None,
-                label=None,
-                returns=0,
-            )
-            if alarm.state not in QUIET:
-                alarm = replace(alarm, operator=None, reason=None)
+        if not rejoins(alarm, now_ns, self._rules):
+            alarm = begin(alarm, condition, now_ns, self._new_id)
             return self._move(alarm, Event.RAISE, now_ns, begun=True)
-        alarm = replace(
-            alarm,
-            reraised=alarm.reraised + 1,
-            returns=alarm.returns + 1,
-            severity=max(alarm.severity, condition.severity),
-        )
+        alarm = come_back(alarm, condition)
         seen = alarm.acknowledged_severity
         if alarm.state is State.NORMAL and seen is not None and alarm.severity <= seen:
             # A person knows of it already: what flickers does not call them again.
@@ -312,7 +254,7 @@ class AlarmBook:
         if condition is None:
             singles = [self.alarm(AlarmKey(Kind.ANOMALY, name)) for name in plant.machines]
             changes += [self._move(a, Event.RELEASE, now_ns) for a in singles if a.state is State.SUPPRESSED]
-        else:
+        elif plant.state not in _PUT_ASIDE:  # else nobody would hear of anything
             told = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
             changes += [self._move(a, Event.SUPPRESS, now_ns) for a in of_members if a.state in told]
         return changes

@@ -8,6 +8,7 @@ from edge_agent.agent.hearing.crew import while_working
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.reload import Changes, compare
 from edge_agent.agent.wiring import (
+    condition_rules,
     machines_of,
     mqtt_settings,
     roster,
@@ -109,6 +110,7 @@ class Takeover:
             parts.clips.hears(settings, gone=changes.leaving)
         if parts.hub is not None:
             parts.hub.hears(settings)
+        parts.alarms.follow(condition_rules(settings))
         parts.alarms.watches(machines.machines, (source.id for source in settings.source))
         parts.show_machines()
         parts.frontage.know(settings)

@@ -1,5 +1,7 @@
 """A verdict in plain words, for a person who stands before the machine."""
 
+import re
+from datetime import datetime, timedelta
 from pathlib import PurePath
 
 from edge_agent.detection.third_octave import label
@@ -11,6 +13,9 @@ _LOWEST_HZ = 50.0
 _LOW_HZ, _MIDDLE_HZ, _HIGH_HZ = 160.0, 1000.0, 2000.0
 _REAL_TREND = 0.01
 _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86_400.0
+
+_LIVE = re.compile(r"live (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
+"""What commissioning calls sound that it heard itself."""
 
 _UNLIKE = {
     "texture": "it fluctuates unlike normal",
@@ -165,11 +170,24 @@ def _advice(verdict: Verdict) -> str:
 
 
 def _clip(nearest: NearestNormal) -> str:
+    if heard_at := _heard_at(nearest):  # it was learnt from what was heard: there is no file to name
+        return f"its normal sound of {heard_at:%Y-%m-%d %H:%M:%S} UTC"
     name = PurePath(nearest.recording).name  # the whole path stands in the event
     if not nearest.start_s:
         return name
     minutes, seconds = divmod(round(nearest.start_s), 60)
     return f"{name} at {minutes}:{seconds:02d}"
+
+
+def _heard_at(nearest: NearestNormal) -> datetime | None:
+    live = _LIVE.fullmatch(nearest.recording)
+    if live is None:
+        return None
+    try:
+        began = datetime.fromisoformat(live[1])
+        return began + timedelta(seconds=nearest.start_s or 0.0)
+    except (ValueError, OverflowError):
+        return None  # a file of that name, and no day
 
 
 def _duration(lasted_s: float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 from edge_agent.alarms.alarm import Alarm, AlarmKey, Change, Condition, Kind, Severity
-from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
+from edge_agent.alarms.book import AlarmBook
+from edge_agent.alarms.rules import Action, AlarmRules
 from edge_agent.alarms.states import Event
 
 S = 1_000_000_000

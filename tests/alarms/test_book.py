@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_agent.alarms.alarm import AlarmKey, Kind, Severity
-from edge_agent.alarms.book import AlarmRules
 from edge_agent.alarms.errors import AlarmError
+from edge_agent.alarms.rules import AlarmRules
 from edge_agent.alarms.states import Event, State
 from tests.alarms.desk import FAN, Book, S
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_agent.alarms.alarm import PLANT, AlarmKey, Change, Condition, Kind, Severity
-from edge_agent.alarms.book import AlarmRules
 from edge_agent.alarms.plant import PlantRules
+from edge_agent.alarms.rules import AlarmRules
 from edge_agent.alarms.states import Event, State
 from tests.alarms.desk import Book, S
 
@@ -179,3 +179,18 @@ def test_a_clock_that_is_set_ends_no_event_and_begins_none() -> None:
     rows = {MACHINES[4]: "."} | {name: "A" for name in MACHINES[:4]}
     assert plant.play(rows, first=6 + year // 10) == []
     assert plant.book.alarm(PLANT).active
+
+
+@pytest.mark.parametrize("aside", [Event.SHELVE, Event.OUT_OF_SERVICE])
+def test_a_plant_event_that_is_put_aside_silences_no_machine(aside: Event) -> None:
+    plant = Plant()
+    plant.act(aside, 0, PLANT, until_s=100_000)
+    changes = plant.play({name: "..sAAA" for name in MACHINES})
+    assert announced(changes) == [key(name) for name in MACHINES]
+
+
+def test_shelved_while_it_lasts_it_keeps_its_machines_quiet() -> None:
+    plant = Plant()
+    plant.play({name: "..sAAA" for name in MACHINES})
+    plant.act(Event.SHELVE, 60, PLANT, until_s=100_000)
+    assert announced(plant.play({name: "AAAA" for name in MACHINES}, first=6)) == []

@@ -125,20 +125,26 @@ def test_a_disk_that_refuses_is_named_and_the_old_file_stays(tmp_path: Path) -> 
 _WRITER = """
 import sys
 from pathlib import Path
-from tests.alarms.test_store import stored
 from edge_agent.alarms.store import AlarmStore
-store = AlarmStore(Path(sys.argv[1]))
-store.save(stored())
+*contents, directory = map(Path, sys.argv[1:])
+contents = [AlarmStore(content).load() for content in contents]
+store = AlarmStore(directory)
+store.save(contents[0])
 print("ready", flush=True)
 while True:
-    for told in (True, False):
-        store.save(stored(told))
+    for content in contents:
+        store.save(content)
 """
 
 
 def test_killed_at_any_moment_there_is_a_whole_file(tmp_path: Path) -> None:
+    contents = [tmp_path / "told", tmp_path / "untold"]
+    for content, told in zip(contents, (True, False), strict=True):
+        content.mkdir()
+        AlarmStore(content).save(stored(told))
     for number in range(12):
-        process = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+        words = [sys.executable, "-c", _WRITER, *map(str, contents), str(tmp_path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(0.003 * number)  # another moment each time

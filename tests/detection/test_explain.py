@@ -76,6 +76,20 @@ def test_all_that_a_person_needs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recording", "said"),
+    [
+        ("live 2026-11-28T23:59:42.144750Z", "its normal sound of 2026-11-29 00:01:02 UTC."),
+        ("live 2026-99-28T23:59:42Z", "live 2026-99-28T23:59:42Z at 1:20."),
+        ("live 9999-12-31T23:59:59Z", "live 9999-12-31T23:59:59Z at 1:20."),
+        ("a/live.wav", "live.wav at 1:20."),
+    ],
+)
+def test_what_it_heard_itself_is_named_by_its_time(recording: str, said: str) -> None:
+    odd = replace(ODD, nearest_normal=NearestNormal(recording, 80.0, 0.1))
+    assert sentence("fan_1", odd).endswith(f"compare it with {said}")
+
+
+@pytest.mark.parametrize(
     ("score", "windows", "words"),
     [
         (2.0, 500, "one normal window in 100 is as unusual"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,9 @@ def test_a_damaged_alarm_file_is_survived(plant: Plant, broker: Broker, make_sit
 
 def _retained(broker: Broker) -> dict[str, bytes]:
     """What somebody who subscribes now is told at once."""
-    late = Subscriber(broker.port, "#", client_id="late")
+    late = Subscriber(broker.port, "#", client_id=f"late-{time.monotonic_ns()}")  # a session that knows of nothing
     publish.single("probe", b"", hostname="127.0.0.1", port=broker.port)
-    wait_until(lambda: any(each.topic == "probe" for each in late.heard), what="the probe")
+    wait_until(lambda: any(each.topic == "probe" for each in list(late.heard)), 30.0, "the probe")
     late.close()
     return {each.topic: each.payload for each in late.heard if each.retained}
 
@@ -87,20 +88,20 @@ def test_what_the_broker_retains_is_true_whatever_the_state_directory_lost(
     body = machines + source("film", "pump_1", plant.film, 1.0)
     site = make_site("[mqtt.home_assistant]\nenabled = true\n" + body, broker.port)
     with running(site.config, site.http_port, site.log) as agent:
-        wait_until(lambda: _state(broker, TOPIC) == "normal", what="the word on pump_1")
-        wait_until(lambda: _state(broker, f"{base}/pump_1/fault/hum") == "normal", what="the word on its hum")
-        wait_until(lambda: not {topic for topic in _retained(broker) if "gone_1" in topic}, what="gone_1 forgotten")
+        wait_until(lambda: _state(broker, TOPIC) == "normal", 60.0, "the word on pump_1")
+        wait_until(lambda: _state(broker, f"{base}/pump_1/fault/hum") == "normal", 60.0, "the word on its hum")
+        wait_until(lambda: not {topic for topic in _retained(broker) if "gone_1" in topic}, 60.0, "gone_1 forgotten")
         assert _state(broker, f"{base}/fan.2/alarm") == "normal"
-        wait_until(lambda: len(_described(broker)) == 3, what="three devices")
+        wait_until(lambda: len(_described(broker)) == 3, 60.0, "three devices")
         make_site(
             "[mqtt.home_assistant]\nenabled = true\n" + PUMP + source("film", "pump_1", plant.film, 1.0), broker.port
         )
         agent.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(_described(broker)) == 2, what="fan.2 taken back")
+        wait_until(lambda: len(_described(broker)) == 2, 60.0, "fan.2 taken back")
         agent.kill()
     make_site(PUMP + source("film", "pump_1", plant.film, 1.0), broker.port)
     with running(site.config, site.http_port, site.log) as agent:
-        wait_until(lambda: _described(broker) == set(), what="everything taken back")
+        wait_until(lambda: _described(broker) == set(), 60.0, "everything taken back")
         assert agent.stop() == 0
     assert "Traceback" not in site.log.read_text()
 

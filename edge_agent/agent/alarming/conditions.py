@@ -56,6 +56,12 @@ class Conditions:
         self._meters: dict[str, SeverityMeter] = {}
         self._faults: dict[AlarmKey, Delayed] = {}
 
+    def follow(self, rules: ConditionRules) -> None:
+        """Other rules from now on; what is on stays on."""
+        if (rules.raise_after, rules.raise_within) != (self._rules.raise_after, self._rules.raise_within):
+            self._meters.clear()
+        self._rules = rules
+
     def of_window(self, heard: Heard, now_ns: int, trend: Trend | None = None) -> Iterator[Observation]:
         """What a window says of its machine and of its input; `trend` is where the machine's health is going."""
         verdict, alarm = heard.verdict, heard.alarm

@@ -1,6 +1,5 @@
 """The alarms of a running agent: from what is heard to what is kept, told and counted."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -8,14 +7,14 @@ from pathlib import Path
 
 from edge_agent.agent.alarming.conditions import FAULTS, ConditionRules, Conditions, Observation
 from edge_agent.agent.alarming.evidence import evidence_of, of_episode, shown_evidence, shown_of, to_episode
-from edge_agent.agent.alarming.former import and_then, believed, same_change, untold_of
+from edge_agent.agent.alarming.former import and_then, believed, untold_of
+from edge_agent.agent.alarming.papers import AlarmPapers
 from edge_agent.agent.hearing.event import WindowEvent
 from edge_agent.alarms.alarm import PLANT, Alarm, AlarmKey, Change, Kind
-from edge_agent.alarms.book import Action, AlarmBook, AlarmRules
-from edge_agent.alarms.errors import AlarmError
-from edge_agent.alarms.history import HistoryEntry, history
+from edge_agent.alarms.book import AlarmBook
+from edge_agent.alarms.rules import Action, AlarmRules
 from edge_agent.alarms.states import Event
-from edge_agent.alarms.store import AlarmStore, StoredAlarm
+from edge_agent.alarms.store import StoredAlarm
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.alarming import Evidence, alarm_data
 from edge_agent.delivery.result import AlarmRef, AlarmState, Trend
@@ -23,8 +22,6 @@ from edge_agent.delivery.states import AlarmData
 from edge_agent.detection.alarm import Episode
 from edge_agent.observe.metrics import Metrics
 from edge_agent.pipeline.listener import Heard
-
-_log = logging.getLogger(__name__)
 
 Send = Callable[[AlarmData, int], bool]
 """Hands an alarm over to be published; False where it is not on the disk yet."""
@@ -71,16 +68,14 @@ class AlarmDesk:
         self._metrics = metrics
         self._clock = clock
         self._lock = threading.RLock()
-        self._store = AlarmStore(directory)
-        self._history = history(directory)
-        self._store_fails = False
+        self._papers = AlarmPapers(directory, metrics)
         self._unsaved = False
         self._down: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._new_id = new_id
         self._never_on: dict[AlarmKey, tuple[str, int]] = {}
         self._shelved_here: set[AlarmKey] = set()
         self._refreshed_ns: dict[AlarmKey, int] = {}
-        stored = self._load()
+        stored = self._papers.load(clock.wall_ns())
         alarms = {each: believed(each.alarm(), clock.wall_ns(), longest_shelving_s) for each in stored}
         self._untold = {alarms[each].key: untold_of(each) for each in stored if not each.told}
         self._episodes = {each.machine: each.heard for each in stored if each.heard is not None and each.active}
@@ -106,10 +101,15 @@ class AlarmDesk:
             for key in sorted(self._untold):
                 untold = self._untold[key]
                 change = Change(self._book.alarm(key), untold.event, annunciated=untold.announce)
-                self._note_once(change, now_ns)
+                self._papers.note_once(change, now_ns)
                 self._tell(change, now_ns)
             known = {alarm.key.machine for alarm in self._book.alarms()} - {""}
             self._forget(known - self._machines)
+
+    def follow(self, conditions: ConditionRules) -> None:
+        """What raises an alarm from now on."""
+        with self._lock:
+            self._conditions.follow(conditions)
 
     def watches(self, machines: Iterable[str], sources: Iterable[str]) -> None:
         """The machines and sources that there are from now on; the alarms of others end."""
@@ -254,19 +254,6 @@ class AlarmDesk:
 
     # Everything below runs with the lock held.
 
-    def _load(self) -> tuple[StoredAlarm, ...]:
-        try:
-            return self._store.load()
-        except AlarmError as error:
-            self._metrics.alarm_store_failed("damaged")
-            _log.error("%s", error)
-            try:
-                target = self._store.set_aside(self._clock.wall_ns())
-                _log.error("%s was set aside as %s, no alarm is known from before", self._store.path, target)
-            except AlarmError as second:
-                _log.error("%s", second)
-            return ()
-
     def _observe(self, seen: Observation, now_ns: int) -> tuple[Change, ...]:
         return self._book.observe(seen.key, seen.condition, now_ns=now_ns, suspect=seen.suspect)
 
@@ -277,9 +264,9 @@ class AlarmDesk:
             self._untold[change.alarm.key] = and_then(self._untold.get(change.alarm.key), change)
         self._save()
         for change in changes:
-            self._note(change, now_ns)
+            self._papers.note(change, now_ns)
             self._tell(change, now_ns)
-        if self._unsaved and not self._store_fails:
+        if self._unsaved and not self._papers.fails:
             self._save()  # at once: what was told must not call a person again after a kill
         for change in changes:
             self._show(change.alarm)
@@ -308,21 +295,6 @@ class AlarmDesk:
         refreshed_ns = self._refreshed_ns.get(seen.key)
         return refreshed_ns is None or abs(now_ns - refreshed_ns) >= _REFRESH_NS
 
-    def _note(self, change: Change, now_ns: int) -> None:
-        alarm = change.alarm
-        self._metrics.alarm_changed(alarm.key.kind.value, "update" if change.event is None else change.event.value)
-        if change.begun and alarm.key.kind is Kind.ANOMALY:
-            self._metrics.alarm_raised(alarm.key.machine, alarm.id)
-        if change.event is None:
-            return
-        log = _log.warning if change.annunciated else _log.info
-        by = f" by {alarm.operator}" if alarm.operator and change.event not in _OF_THEMSELVES else ""
-        log("%s: %s%s, now %s: %s", alarm.key, change.event.value, by, alarm.state.value, alarm.text)
-        try:
-            self._history.append(HistoryEntry.of(change, now_ns))
-        except AlarmError as error:
-            self._refused("history", error)
-
     def _tell(self, change: Change, now_ns: int) -> None:
         key = change.alarm.key
         if self._send(self._data(change), now_ns):
@@ -338,33 +310,13 @@ class AlarmDesk:
         if key.machine and key.machine not in self._machines:
             self._drop_gone()
 
-    def _note_once(self, change: Change, now_ns: int) -> None:
-        """Note what a former life may have noted before it ended."""
-        entry = HistoryEntry.of(change, now_ns)
-        if not any(same_change(entry, former) for former in self._history.newest()):
-            self._note(change, now_ns)
-
     def _save(self) -> None:
         records = []
         for alarm in self._book.alarms():
             heard = self._episodes.get(alarm.key.machine) if alarm.key.kind is Kind.ANOMALY else None
             shown = shown_of(self._evidence.get(alarm.key), alarm)
             records.append(StoredAlarm.of(alarm, heard=heard, untold=self._untold.get(alarm.key), shown=shown))
-        try:
-            self._store.save(records)
-        except AlarmError as error:
-            self._unsaved = True
-            self._refused("save", error)
-            return
-        if self._store_fails:
-            _log.info("alarms are written to %s again", self._store.path)
-        self._store_fails = self._unsaved = False
-
-    def _refused(self, operation: str, error: AlarmError) -> None:
-        self._metrics.alarm_store_failed(operation)
-        if not self._store_fails:
-            _log.error("%s; alarms go out all the same", error)
-        self._store_fails = True
+        self._unsaved = not self._papers.save(records)
 
     def _show(self, alarm: Alarm) -> None:
         key = alarm.key
@@ -383,5 +335,3 @@ class AlarmDesk:
 
 _REFRESH_NS = 3600 * NS_PER_S
 """How old the sentence, the trend and the bands of an alarm may become while it lasts."""
-
-_OF_THEMSELVES = (Event.RAISE, Event.STEP_UP, Event.CLEAR, Event.SUPPRESS, Event.RELEASE)

@@ -13,9 +13,9 @@ from edge_agent.agent.asking.allowance import Allowance
 from edge_agent.agent.asking.answers import Answered, Answers
 from edge_agent.agent.asking.audit import AuditEntry
 from edge_agent.alarms.alarm import PLANT, AlarmKey, Kind
-from edge_agent.alarms.book import Action
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.journal import Journal
+from edge_agent.alarms.rules import Action
 from edge_agent.alarms.states import Event
 from edge_agent.capture.clock import NS_PER_S, Clock
 from edge_agent.delivery.commands import (

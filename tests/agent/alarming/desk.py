@@ -13,7 +13,7 @@ from edge_agent.agent.alarming.conditions import ConditionRules
 from edge_agent.agent.alarming.desk import AlarmDesk
 from edge_agent.agent.telling.reporter import Reporter
 from edge_agent.agent.telling.sender import Sender
-from edge_agent.alarms.book import AlarmRules
+from edge_agent.alarms.rules import AlarmRules
 from edge_agent.capture.clock import VirtualClock
 from edge_agent.delivery.intake import Intake
 from edge_agent.delivery.message import MessageFactory, Priority

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent.alarming.conditions import FAULTS
+from edge_agent.agent.alarming.conditions import FAULTS, ConditionRules
+from edge_agent.agent.alarming.papers import AlarmPapers
 from edge_agent.alarms.alarm import PLANT, AlarmKey, Kind
-from edge_agent.alarms.book import Action
 from edge_agent.alarms.errors import AlarmError
 from edge_agent.alarms.history import history
+from edge_agent.alarms.rules import Action
 from edge_agent.alarms.states import Event
 from edge_agent.capture.clock import NS_PER_S, VirtualClock
 from edge_agent.config.alarms import Fault
@@ -129,7 +130,7 @@ def test_killed_between_the_disk_and_the_outbox_a_person_is_called_and_the_histo
 ) -> None:
     first = Desk()
     with monkeypatch.context() as patch:
-        patch.setattr(first.desk, "_note", lambda *_: None)  # killed before it
+        patch.setattr(AlarmPapers, "note", lambda *_: None)  # killed before it
         first.outbox.close()
         first.play([9.0] * 4)
     second = again(first)
@@ -365,6 +366,14 @@ def test_everything_is_in_the_history(tmp_path: Path) -> None:
     assert [entry.event.value for entry in entries if entry.event] == ["raise", "acknowledge", "clear"]
     assert entries[1].operator == "anna"
     assert entries[0].at_ns == START_NS + 30 * NS_PER_S
+
+
+def test_a_reload_changes_what_raises_an_alarm() -> None:
+    desk = Desk()
+    desk.desk.follow(ConditionRules(raise_after=1, raise_within=1))
+    desk.play([4.0] * 4)
+    desk.play([30.0], first=4)
+    assert [data["change"] for data in desk.sent(Priority.ALARM)] == ["raise", "step_up"]  # one window bears it out
 
 
 def test_a_machine_without_a_profile_has_no_alarm() -> None:

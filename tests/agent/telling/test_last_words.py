@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.agent.telling.last_words import LastWords
 from edge_agent.alarms.alarm import AlarmKey, Kind
-from edge_agent.alarms.book import Action
+from edge_agent.alarms.rules import Action
 from edge_agent.alarms.states import Event
 from edge_agent.delivery.events import Event as WireEvent
 from edge_agent.delivery.signals import Letter, Received
