@@ -17,7 +17,7 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             number(
                 "Alarms in 7 days",
-                f"sum(increase(edge_agent_alarms_raised_total{{{_I}}}[7d]))",
+                f"round(sum(increase(edge_agent_alarms_raised_total{{{_I}}}[7d])))",
                 "Over all machines.",
                 limits=steps((None, FINE), (10, WORTH_A_LOOK), (50, BAD)),
                 width=6,
@@ -36,7 +36,7 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             number(
                 "Standing without acknowledgement",
-                f'sum(edge_agent_alarm_state{{{_I},state=~"unacknowledged|returned_unacknowledged"}})',
+                f'sum(edge_agent_alarm_state{{{_I},state=~"unacknowledged|returned_unacknowledged|latched"}})',
                 "Nobody has said that they saw it.",
                 limits=steps((None, FINE), (1, WORTH_A_LOOK), (5, BAD)),
                 width=6,
@@ -54,8 +54,8 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             bars(
                 "Alarms in 7 days, by machine",
-                f"sum by (machine) (increase(edge_agent_alarms_raised_total{{{_I}}}[7d]))",
-                "{{machine}}",
+                f"round(sum by (instance, machine) (increase(edge_agent_alarms_raised_total{{{_I}}}[7d])))",
+                "{{machine}} / {{instance}}",
                 "A machine that stands out has changed or was learnt from too little.",
                 unit="short",
                 limits=steps((None, FINE), (2, WORTH_A_LOOK), (5, BAD)),
@@ -64,8 +64,8 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             bars(
                 "Share of windows above the threshold, 1 day",
-                f"sum by (machine) (rate({_ABOVE}[1d])) / sum by (machine) (rate({_HEARD}[1d]))",
-                "{{machine}}",
+                f"sum by (instance, machine) (rate({_ABOVE}[1d])) / sum by (instance, machine) (rate({_HEARD}[1d]))",
+                "{{machine}} / {{instance}}",
                 "What the budget allows is far below 1 %; a share that stays above it is drift.",
                 unit="percentunit",
                 limits=steps((None, FINE), (0.01, WORTH_A_LOOK), (0.2, BAD)),
@@ -74,7 +74,13 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             lines(
                 "Share of windows above the threshold",
-                [(f"sum by (machine) (rate({_ABOVE}[1h])) / sum by (machine) (rate({_HEARD}[1h]))", "{{machine}}")],
+                [
+                    (
+                        f"sum by (instance, machine) (rate({_ABOVE}[1h]))"
+                        f" / sum by (instance, machine) (rate({_HEARD}[1h]))",
+                        "{{machine}} / {{instance}}",
+                    )
+                ],
                 "By the hour: a rise by steps is a change, a slope is wear, bursts are another operating state.",
                 unit="percentunit",
                 width=24,
@@ -84,7 +90,12 @@ def alarm_quality() -> build.Dashboard:
         .with_panel(
             lines(
                 "Alarms raised",
-                [(f"sum by (machine) (increase(edge_agent_alarms_raised_total{{{_I}}}[1h]))", "{{machine}}")],
+                [
+                    (
+                        f"sum by (instance, machine) (increase(edge_agent_alarms_raised_total{{{_I}}}[1h]))",
+                        "{{machine}} / {{instance}}",
+                    )
+                ],
                 "By the hour. Many machines at once is the plant, not the machines.",
                 stacked=True,
             )

@@ -159,6 +159,29 @@ def gateway() -> build.Dashboard:
                 least=0,
             )
         )
+        .with_panel(
+            lines(
+                "Room on the disk",
+                [
+                    (
+                        f"edge_agent_state_disk_free_bytes{{{_I}}} / edge_agent_state_disk_size_bytes{{{_I}}}",
+                        "free",
+                    )
+                ],
+                "Of the file system that holds the state directory; an alert tells of less than 5 %.",
+                unit="percentunit",
+                least=0,
+            )
+        )
+        .with_panel(
+            lines(
+                "Kept clips",
+                [(f"sum by (reason) (edge_agent_clips_stored_bytes{{{_I}}})", "{{reason}}")],
+                "Size on the disk, by why they are kept.",
+                unit="bytes",
+                stacked=True,
+            )
+        )
         .with_row(build.Row("Delivery"))
         .with_panel(
             lines(
@@ -214,6 +237,15 @@ def gateway() -> build.Dashboard:
                         "given up: {{reason}}",
                     ),
                     (f"increase(edge_agent_intake_given_up_total{{{_I}}}[5m])", "lost"),
+                    (
+                        f"sum by (operation, reason) (increase(edge_agent_mqtt_refused_total{{{_I}}}[5m]))",
+                        "refused: {{operation}} {{reason}}",
+                    ),
+                    (
+                        f"sum by (operation) (increase(edge_agent_alarm_store_failures_total{{{_I}}}[5m]))",
+                        "alarms: {{operation}}",
+                    ),
+                    (f"sum by (reason) (increase(edge_agent_clips_errors_total{{{_I}}}[5m]))", "clips: {{reason}}"),
                 ],
                 "In 5 minutes; nothing is what it should be.",
             )
@@ -296,6 +328,7 @@ def gateway() -> build.Dashboard:
                 ],
                 "The agent and the models in use.",
                 by="instance",
+                hide=("Value #A", "Value #B"),
                 height=5,
             )
         )

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard as build
 
 from deploy.grafana.panels import BAD, FINE, WORTH_A_LOOK, board, lines, number, steps, timeline
-from deploy.grafana.states import ALARM_STATES, index_of_state, named
+from deploy.grafana.states import ALARM_STATES, INPUTS, PROFILES, index_of_profile, index_of_state, named
 
 _M = 'instance=~"$instance",machine="$machine"'
 _CLIPS = f"edge_agent_clip_score_ratio_bucket{{{_M}}}"
@@ -28,25 +28,24 @@ def machine() -> build.Dashboard:
                 "Where the last window lies among what was learnt.",
                 unit="percentunit",
                 limits=steps((None, FINE), (0.95, WORTH_A_LOOK), (0.999, BAD)),
-                width=5,
             )
         )
         .with_panel(
             number(
                 "Alarms in 7 days",
-                f"sum(increase(edge_agent_alarms_raised_total{{{_M}}}[7d]))",
+                f"round(sum(increase(edge_agent_alarms_raised_total{{{_M}}}[7d])))",
                 "The budget is about one false alarm a week.",
                 limits=steps((None, FINE), (1, WORTH_A_LOOK), (5, BAD)),
+                width=3,
             )
         )
         .with_panel(
             number(
-                "Seconds since the last window",
+                "Last window",
                 f"time() - max(edge_agent_window_last_scored_timestamp_seconds{{{_M}}})",
-                "Grows when the machine is no longer heard.",
+                "Time since the last window; grows when the machine is no longer heard.",
                 unit="s",
                 limits=steps((None, FINE), (30, WORTH_A_LOOK), (120, BAD)),
-                width=5,
             )
         )
         .with_panel(
@@ -57,7 +56,26 @@ def machine() -> build.Dashboard:
                 "Input faults, unknown machine, not commissioned.",
                 unit="percentunit",
                 limits=steps((None, FINE), (0.05, WORTH_A_LOOK), (0.5, BAD)),
-                width=6,
+            )
+        )
+        .with_panel(
+            number(
+                "Input",
+                f"max(edge_agent_input_fault{{{_M}}})",
+                "Whether a fault of the microphone or its line lasts.",
+                limits=steps((None, FINE), (1, BAD)),
+                width=2,
+                names=named(INPUTS),
+            )
+        )
+        .with_panel(
+            number(
+                "Learnt",
+                f"max({index_of_profile(_M)})",
+                "Whether enough was learnt of the machine for a calibrated threshold.",
+                limits=steps((None, BAD), (1, WORTH_A_LOOK), (2, FINE)),
+                width=3,
+                names=named(PROFILES),
             )
         )
         .with_panel(

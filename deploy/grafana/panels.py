@@ -1,6 +1,7 @@
 """Panels in the house style: one place for datasource, colours and sizes. Grafana's grid is 24 columns wide."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table, timeseries
@@ -26,11 +27,19 @@ def steps(*limits: tuple[float | None, str]) -> build.ThresholdsConfig:
 
 
 def number(
-    title: str, expression: str, says: str, *, unit: str = "short", limits: build.ThresholdsConfig, width: int = 4
+    title: str,
+    expression: str,
+    says: str,
+    *,
+    limits: build.ThresholdsConfig,
+    unit: str = "short",
+    width: int = 4,
+    names: Sequence[tuple[int, str, str]] = (),
 ) -> stat.Panel:
-    """One figure that is coloured by what it means."""
+    """One figure that is coloured by what it means; `names` are words that stand for values."""
     return (
         stat.Panel()
+        .mappings(_words(names) if names else [])
         .title(title)
         .description(says)
         .datasource(SOURCE)
@@ -90,15 +99,12 @@ def timeline(
     title: str, expression: str, legend: str, says: str, names: Sequence[tuple[int, str, str]], *, width: int = 24
 ) -> statetimeline.Panel:
     """Bands of colour over time, one row per series; `names` are value, word and colour."""
-    options: dict[str, model.ValueMappingResult] = {
-        str(value): model.ValueMappingResult(text=word, color=colour, index=value) for value, word, colour in names
-    }
     return (
         statetimeline.Panel()
         .title(title)
         .description(says)
         .datasource(SOURCE)
-        .mappings([model.ValueMap(options=options)])
+        .mappings(_words(names))
         .thresholds(steps((None, FINE)))
         .merge_values(True)
         .show_value(common_model.VisibilityMode.NEVER)
@@ -115,10 +121,15 @@ def rows(
     *,
     by: str,
     hide: Sequence[str] = (),
+    units: Mapping[str, str] = MappingProxyType({}),
+    words: Mapping[str, Sequence[tuple[int, str, str]]] = MappingProxyType({}),
     width: int = 24,
     height: int = 8,
 ) -> table.Panel:
-    """A table with a row per value of label `by` and a column per query (its legend)."""
+    """A table with a row per value of label `by` and a column per query (its legend).
+
+    `units` and `words` are of columns: how their numbers are written, or what stands for them, in colour.
+    """
     panel = table.Panel().title(title).description(says).datasource(SOURCE).height(height).span(width)
     names: dict[str, str] = {}
     for index, (expression, legend) in enumerate(queries):
@@ -131,6 +142,17 @@ def rows(
         panel = panel.with_transformation(
             model.DataTransformerConfig(id_val="joinByField", options={"byField": by, "mode": "outer"})
         )
+    for column, unit in units.items():
+        panel = panel.override_by_name(column, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    for column, names_of in words.items():
+        coloured = {"type": "color-text"}
+        panel = panel.override_by_name(
+            column,
+            [
+                model.DynamicConfigValue(id_val="mappings", value=_words(names_of)),
+                model.DynamicConfigValue(id_val="custom.cellOptions", value=coloured),
+            ],
+        )
     unwanted = {name: True for name in ("Time", "__name__", "job", *hide)}
     return panel.with_transformation(
         model.DataTransformerConfig(id_val="organize", options={"excludeByName": unwanted, "renameByName": names})
@@ -138,12 +160,20 @@ def rows(
 
 
 def bars(
-    title: str, expression: str, legend: str, says: str, *, unit: str, limits: build.ThresholdsConfig, width: int = 12
+    title: str,
+    expression: str,
+    legend: str,
+    says: str,
+    *,
+    unit: str,
+    limits: build.ThresholdsConfig,
+    width: int = 12,
+    most: float | None = None,
 ) -> bargauge.Panel:
-    """A bar per series, of its last value."""
+    """A bar per series, of its last value; a bar of `most` is full, or that of the highest."""
+    panel = bargauge.Panel() if most is None else bargauge.Panel().max(most)
     return (
-        bargauge.Panel()
-        .title(title)
+        panel.title(title)
         .description(says)
         .datasource(SOURCE)
         .unit(unit)
@@ -199,6 +229,17 @@ def _choice(name: str, label: str, query: str, *, many: bool) -> build.QueryVari
     variable = build.QueryVariable(name).label(label).datasource(SOURCE).query(query)
     variable = variable.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
     return variable.multi(True).include_all(True) if many else variable
+
+
+def _words(names: Sequence[tuple[int, str, str]]) -> list[model.ValueMapping]:
+    return [
+        model.ValueMap(
+            options={
+                str(value): model.ValueMappingResult(text=word, color=colour, index=value)
+                for value, word, colour in names
+            }
+        )
+    ]
 
 
 def _ref(index: int) -> str:

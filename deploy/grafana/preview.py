@@ -1,9 +1,12 @@
 """Draws a dashboard from its own JSON and a Prometheus's answers, as SVG: a picture for the docs where no Grafana runs.
 
-Layout, units and colours follow Grafana closely enough to show what a panel says; it is not Grafana's own picture.
+Layout, units and colours follow Grafana closely enough to show what a panel says; it is not Grafana's own picture. Each
+picture says which dashboard it shows, so that a test finds one that is out of date.
 """
 
+import hashlib
 import html
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +28,9 @@ _PALETTE = (
 )
 _NAMED = {
     "green": "#56a64b", "orange": "#ff9830", "red": "#e02f44", "yellow": "#f2cc0c", "blue": "#3274d9",
-    "purple": "#a352cc", "text": "#8e8e99",
+    "purple": "#a352cc", "light-red": "#ff7383", "text": "#8e8e99",
 }  # fmt: skip
+_LEGENDS = 6
 
 
 class Server(Protocol):
@@ -68,6 +72,11 @@ class View:
         ]
 
 
+def mark(dashboard: Mapping[str, Any]) -> str:
+    """What a picture of this dashboard holds, and one of another does not."""
+    return f"<!-- dashboard {hashlib.sha256(json.dumps(dashboard, sort_keys=True).encode()).hexdigest()} -->"
+
+
 def draw(dashboard: Mapping[str, Any], view: View) -> str:
     """The whole dashboard as one SVG document."""
     panels = dashboard["panels"]
@@ -76,6 +85,7 @@ def draw(dashboard: Mapping[str, Any], view: View) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="Inter, Helvetica, Arial, sans-serif">',
+        mark(dashboard),
         f'<rect width="{width}" height="{height}" fill="#111217"/>',
         f'<text x="14" y="28" fill="#d8d9da" font-size="18">{html.escape(dashboard["title"])}</text>',
     ]
@@ -92,7 +102,8 @@ def draw(dashboard: Mapping[str, Any], view: View) -> str:
             'fill="#181b1f" stroke="#2c3235"/>'
         )
         parts.append(_PANELS[panel["type"]](panel, view, box))
-        parts.append(_text(box.x + 8, box.y + 17, panel["title"], 12, "#ccccdc", most=box.width // 6))
+        ink = "#ffffff" if panel["type"] == "stat" else "#ccccdc"
+        parts.append(_text(box.x + 8, box.y + 17, panel["title"], 12, ink, most=box.width // 6))
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -112,7 +123,12 @@ def _stat(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     value = answer[0].value
     colour = _colour(field["thresholds"]["steps"], value)
     return f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="3" fill="{colour}"/>' + _text(
-        box.x + box.width / 2, box.y + box.height / 2 + 16, _unit(value, field["unit"]), 32, "#fff", middle=True
+        box.x + box.width / 2,
+        box.y + box.height / 2 + 14,
+        _said(field.get("mappings") or [], value)[0] or _unit(value, field["unit"]),
+        26,
+        "#fff",
+        middle=True,
     )
 
 
@@ -123,6 +139,7 @@ def _timeseries(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     if not values:
         return _text(box.x + box.width / 2, box.y + box.height / 2, "No data", 18, "#8e8e99", middle=True)
     stacked = field.get("custom", {}).get("stacking", {}).get("mode") == "normal"
+    own = series
     if stacked:
         series = _stack(series)
         values = [value for _, points in series for _, value in points if math.isfinite(value)]
@@ -131,7 +148,7 @@ def _timeseries(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     low = min(0.0, low) if stacked else low
     high += (high - low or abs(high) or 1.0) * 0.05
     left, top = box.x + 58, box.y + 28
-    right, bottom = box.x + box.width - 10, box.y + box.height - 12 - 15 * min(3, len(series))
+    right, bottom = box.x + box.width - 10, box.y + box.height - 26 - 15 * math.ceil(min(_LEGENDS, len(series)) / 2)
     start_s = time.time() - view.range_s
 
     def x(at_s: float) -> float:
@@ -154,26 +171,32 @@ def _timeseries(panel: Mapping[str, Any], view: View, box: _Box) -> str:
             else:
                 pen = "M"
         parts.append(f'<path d="{"".join(path)}" fill="none" stroke="{_PALETTE[index % 10]}" stroke-width="1.4"/>')
-    for index, (name, points) in enumerate(series[:3]):
+    for share in range(4):
+        ago_s = view.range_s * (3 - share) / 3
+        said = f"-{ago_s / 60:.3g} min" if ago_s else "now"
+        parts.append(_text(left + (right - left) * share / 3, bottom + 14, said, 10, "#8e8e99", middle=True))
+    half = (right - left) / 2
+    for index, (name, points) in enumerate(own[:_LEGENDS]):
         last, most = (
             _unit(value, field["unit"])
             for value in (points[-1][1], max((value for _, value in points if math.isfinite(value)), default=math.nan))
         )
-        said = f"{name}   last {last}   max {most}"
-        line = bottom + 20 + 15 * index
-        parts.append(f'<rect x="{left}" y="{line - 6}" width="12" height="3" fill="{_PALETTE[index % 10]}"/>')
-        parts.append(_text(left + 18, line, said, 10, "#ccccdc", most=(right - left) // 6))
+        more = f"   (and {len(own) - _LEGENDS} more)" if index == _LEGENDS - 1 and len(own) > _LEGENDS else ""
+        said = f"{name}   last {last}   max {most}{more}"
+        line, column = bottom + 32 + 15 * (index // 2), left + half * (index % 2)
+        parts.append(f'<rect x="{column}" y="{line - 6}" width="12" height="3" fill="{_PALETTE[index % 10]}"/>')
+        parts.append(_text(column + 18, line, said, 10, "#ccccdc", most=int(half // 5.6)))
     return "".join(parts)
 
 
 def _timeline(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     names = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
     series = view.matrix(panel["targets"][0])
-    left, top, right = box.x + 120, box.y + 28, box.x + box.width - 10
+    left, top, right = box.x + 190, box.y + 28, box.x + box.width - 10
     each = min(34.0, (box.height - 60) / max(1, len(series)))
     start_s, parts = time.time() - view.range_s, []
     for index, (name, points) in enumerate(series):
-        parts.append(_text(left - 8, top + each * index + each / 2 + 4, name, 11, "#ccccdc", end=True, most=18))
+        parts.append(_text(left - 8, top + each * index + each / 2 + 4, name, 11, "#ccccdc", end=True, most=28))
         wide = (right - left) / max(1, len(points) - 1) + 0.6
         for at, value in points:
             at_x = left + (right - left) * min(1.0, max(0.0, (at - start_s) / view.range_s))
@@ -195,15 +218,15 @@ def _timeline(panel: Mapping[str, Any], view: View, box: _Box) -> str:
 def _bars(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     field, target = panel["fieldConfig"]["defaults"], panel["targets"][0]
     series = [item for item in view.server.query(view.fill(target["expr"])) if math.isfinite(item.value)]
-    most = max([item.value for item in series] + [1e-9])
-    left, each = box.x + 120, min(34.0, (box.height - 40) / max(1, len(series)))
+    most = max([field.get("max") or max((item.value for item in series), default=0.0), 1e-9])
+    left, each = box.x + 190, min(34.0, (box.height - 40) / max(1, len(series)))
     parts = []
     for index, item in enumerate(series):
         top = box.y + 30 + each * index
-        wide = (box.width - 210) * item.value / most
+        wide = (box.width - 280) * item.value / most
         colour = _colour(field["thresholds"]["steps"], item.value)
         name = _legend(target.get("legendFormat", ""), item.labels)
-        parts.append(_text(left - 8, top + each / 2, name, 11, "#ccccdc", end=True, most=18))
+        parts.append(_text(left - 8, top + each / 2, name, 11, "#ccccdc", end=True, most=28))
         parts.append(
             f'<rect x="{left}" y="{top}" width="{max(1.0, wide):.1f}" height="{each * 0.7:.1f}" fill="{colour}"/>'
         )
@@ -215,24 +238,36 @@ def _table(panel: Mapping[str, Any], view: View, box: _Box) -> str:
     change = {item["id"]: item["options"] for item in panel["transformations"]}
     by = change["joinByField"]["byField"]
     hidden, names = change["organize"]["excludeByName"], change["organize"]["renameByName"]
+    overrides = {
+        item["matcher"]["options"]: {each["id"]: each["value"] for each in item["properties"]}
+        for item in panel["fieldConfig"].get("overrides") or []
+    }
+    colours: dict[tuple[str, str], str] = {}
     rows: dict[str, dict[str, str]] = {}
     for target in panel["targets"]:
         for item in view.server.query(view.fill(target["expr"])):
             row = rows.setdefault(item.labels.get(by, ""), {by: item.labels.get(by, "")})
             row.update({key: value for key, value in item.labels.items() if key not in hidden})
             column = f"Value #{target['refId']}"
-            if column not in hidden:
-                row[names.get(column, column)] = _unit(item.value, "short")
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    wide = (box.width - 20) / max(1, len(columns))
+            if column in hidden:
+                continue
+            column = names.get(column, column)
+            change = overrides.get(column, {})
+            word, colour = _said(change.get("mappings", []), item.value)
+            row[column] = word or _unit(item.value, change.get("unit", "short"))
+            colours[item.labels.get(by, ""), column] = colour
+    wanted = [by, *(names.get(f"Value #{target['refId']}", "") for target in panel["targets"])]
+    there = dict.fromkeys(column for row in rows.values() for column in row)
+    columns = sorted(there, key=lambda column: wanted.index(column) if column in wanted else len(wanted))
+    wide = (box.width - 20) / (len(columns) + 1)  # the first, which names the row, has room for two
     parts = []
     for line, row in enumerate([{column: column for column in columns}, *rows.values()]):
         colour = "#6e9fff" if line == 0 else "#ccccdc"
         for index, column in enumerate(columns):
             said = row.get(column, "")
-            parts.append(
-                _text(box.x + 12 + wide * index, box.y + 42 + 22 * line, said, 11, colour, most=int(wide // 6.5))
-            )
+            ink = colours.get((row.get(by, ""), column), colour) if line else colour
+            at_x, room = box.x + 12 + wide * (index + (index > 0)), wide * (1 + (index == 0))
+            parts.append(_text(at_x, box.y + 42 + 22 * line, said, 11, ink, most=int(room // 6.5)))
     return "".join(parts)
 
 
@@ -265,6 +300,14 @@ def _legend(pattern: str, labels: Mapping[str, str]) -> str:
     return pattern
 
 
+def _said(mappings: Sequence[Mapping[str, Any]], value: float) -> tuple[str, str]:
+    """The word that stands for a value, and its colour; an empty word where none does."""
+    for mapping in mappings:
+        if not math.isnan(value) and (told := mapping["options"].get(str(int(value)))) is not None:
+            return told["text"], _NAMED[told["color"]]
+    return "", "#ccccdc"
+
+
 def _unit(value: float, unit: str) -> str:
     """A number as Grafana writes it in this unit.
 
@@ -273,6 +316,8 @@ def _unit(value: float, unit: str) -> str:
     """
     if not math.isfinite(value):
         return "-"
+    if unit == "dateTimeFromNow":
+        return f"{(time.time() - value / 1000) / 60:.0f} min ago"
     if unit == "percentunit":
         return f"{100 * value:.3g}%"
     if unit == "s" and 0 < abs(value) < 1:

@@ -18,6 +18,7 @@ from edge_agent.observe.health import Kind
 _log = logging.getLogger(__name__)
 
 SCORER = "scorer"
+DISK = "disk"
 _POLL_S = 0.5
 _RETRY_EVERY_S = 5.0
 _PING_EVERY_S = 0.5
@@ -57,6 +58,8 @@ class Daemon:
         parts = self._parts
         leftovers: Leftovers | None = Leftovers()
         parts.health.register(SCORER, Kind.LOOP, now_s=parts.now_s())
+        parts.health.register(DISK, Kind.OTHER, now_s=parts.now_s())
+        self._look_at_disk()
         parts.frontage.start()
         if parts.uplink is not None:
             parts.uplink.start()
@@ -139,6 +142,7 @@ class Daemon:
         if parts.updates is not None:
             parts.updates.look_after(self._takeover.take_models)
         self._takeover.follow_models()
+        self._look_at_disk()
         synced = parts.clock.is_synced()
         if synced and not self._was_synced:
             # the one step that is taken over: the first good time. Later ones move no stamp.
@@ -148,6 +152,17 @@ class Daemon:
             parts.alarms.clock_moved(step_ns)
         self._was_synced = synced
         parts.notifier.status(f"{parts.crew}{self._takeover.notice}")
+
+    def _look_at_disk(self) -> None:
+        """Health tells what the disk refuses; clips have a component of their own."""
+        parts = self._parts
+        held = 0 if parts.uplink is None else parts.uplink.held
+        refused = [f"{held} events, held in memory"] * (held > 0) + ["alarms"] * parts.alarms.disk_refuses
+        parts.health.beat(DISK, now_s=parts.now_s())
+        if refused:
+            parts.health.degraded(DISK, f"it refuses {' and '.join(refused)}")
+        else:
+            parts.health.recovered(DISK)
 
     def _shut_down(self) -> None:
         parts = self._parts

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_agent.observe import labels
+from edge_agent.observe.health import State
 from tests.support.agent import ROOT
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed (extra dev)")
 from grafana_foundation_sdk.models.dashboard import Dashboard  # after the check that it is there
 
 from deploy.grafana.build import DIRECTORY, dashboards, plain  # the same
+from deploy.grafana.preview import mark
+from deploy.grafana.states import ALARM_STATES, PROFILES, SOURCE_STATES
 
 FILES = sorted(DIRECTORY.glob("*.json"))
 
@@ -25,6 +29,18 @@ def test_the_files_are_what_the_code_makes() -> None:
     made = dashboards()
     assert {path.stem for path in FILES} == set(made)
     assert {path.stem: path.read_text(encoding="utf-8") for path in FILES} == made
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_picture_in_the_docs_is_of_this_dashboard(path: Path) -> None:
+    picture = (ROOT / "docs" / "dashboards" / f"{path.stem}.svg").read_text(encoding="utf-8")
+    assert mark(_load(path)) in picture, "draw it anew: see tests/end_to_end/test_observability.py"
+
+
+def test_every_state_of_an_alarm_has_a_colour() -> None:
+    assert {name for name, _ in ALARM_STATES} == set(labels.ALARM_STATES)
+    assert [name for name, _ in PROFILES] == list(labels.PROFILES)
+    assert {name for name, _ in SOURCE_STATES} == {state.value for state in State}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

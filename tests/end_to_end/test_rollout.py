@@ -18,6 +18,7 @@ from edge_agent.inference.bundle import Bundle, load_bundle
 from edge_agent.inference.in_use import Slot, bundle_dir, read_in_use
 from edge_agent.sync.updates.shelf import Shelf
 from tests.end_to_end.conftest import PUMP, Plant, Site, make_site_in, source
+from tests.end_to_end.fault_run import UPDATES, Watcher
 from tests.support.agent import BUNDLE, Agent, running, write_sound
 from tests.support.broker import wait_until
 from tests.support.hub_site import HubSite, hub_site
@@ -145,7 +146,7 @@ def test_a_bundle_goes_out_survives_a_kill_and_comes_back(centre: Centre, gatewa
     new = variant(tmp_path / "new", "7.1.0", another_ear)
     bundle_id = centre.add(new)
     assert centre.approve(bundle_id) == 0
-    with running(gateway.config, gateway.http_port, gateway.log) as agent:
+    with running(gateway.config, gateway.http_port, gateway.log) as agent, Watcher(agent) as run:
         agent.wait_ready(60.0)
         assert _runs(agent, shipped.sha256)
         rollout = centre.begin(bundle_id)
@@ -157,6 +158,8 @@ def test_a_bundle_goes_out_survives_a_kill_and_comes_back(centre: Centre, gatewa
         assert _value(agent, "edge_agent_samples_lost_total") == 0
         assert _value(agent, "edge_agent_samples_skipped_total") == 0
         wait_until(lambda: _value(agent, "edge_agent_model_confirmed") == 1, WAIT_S, "the bundle to be confirmed")
+        run.look()
+        assert set(UPDATES) <= run.moved
         agent.kill()
     with running(gateway.config, gateway.http_port, gateway.log) as agent:
         agent.wait_ready(60.0)

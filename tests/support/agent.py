@@ -173,10 +173,11 @@ def running(
     log: Path,
     environ: Mapping[str, str] | None = None,
     *,
+    prefix: tuple[str, ...] = (),
     python: str | Path = sys.executable,
 ) -> Iterator[Agent]:
     """An agent that is gone at the end of the block, whatever happened."""
-    agent = Agent(config, http_port, log, environ, python=python)
+    agent = Agent(config, http_port, log, environ, prefix, python=python)
     try:
         yield agent
     finally:

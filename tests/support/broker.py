@@ -85,6 +85,16 @@ class Broker:
         self._process.kill()
         self._process.wait()
 
+    def suspend(self) -> None:
+        """Let it hang: connections stay, nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     @property
     def alive(self) -> bool:
         """Whether it runs."""

@@ -246,6 +246,11 @@ class AlarmDesk:
         with self._lock:
             return self._book.learning_frozen(machine)
 
+    @property
+    def disk_refuses(self) -> bool:
+        """Whether the disk refused what stands now."""
+        return self._papers.fails
+
     def close(self) -> None:
         """Write down what was told since the last change."""
         with self._lock:

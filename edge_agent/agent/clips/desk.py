@@ -96,6 +96,8 @@ class ClipDesk:
             store.delete(clip)
         finally:
             store.close()
+        if (keeping := self._keeping()) is not None:
+            keeping.deleted()
         self._note("clip_delete", f"{machine} {clip}", by, "deleted")
 
     def _change(self, clip: str, update: dict[str, object]) -> Sidecar:

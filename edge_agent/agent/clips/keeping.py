@@ -98,7 +98,14 @@ class ClipKeeping:
         )
         health.register(COMPONENT, Part.OTHER, now_s=self._now_s())
         metrics.watch_queue(COMPONENT, queue.__len__)
-        metrics.watch_clips(lambda: clips_reading(self._writer.stats(), self._recorder.ring_bytes))
+        self._deleted = 0
+        metrics.watch_clips(
+            lambda: clips_reading(self._writer.stats(), self._recorder.ring_bytes, deleted=self._deleted)
+        )
+
+    def deleted(self) -> None:
+        """A person deleted a clip, beside the writer."""
+        self._deleted += 1
 
     def start(self) -> None:
         """Begin to write."""

@@ -1,5 +1,6 @@
 """Snapshots of other packages in the words that the metrics read."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
@@ -83,15 +84,17 @@ def _by_reason(counts: Mapping[Failure, int]) -> Counts:
     return _each(Failure, ((failure.value, count) for failure, count in counts.items()))
 
 
-def clips_reading(stats: WriterStats, ring_bytes: int) -> ClipsReading:
-    """What became of clips, and what lies on the disk."""
+def clips_reading(stats: WriterStats, ring_bytes: int, *, deleted: int = 0) -> ClipsReading:
+    """What became of clips, and what lies on the disk; `deleted` of them by people, beside the writer."""
     store = stats.store
+    removed = Counter(dict(() if store is None else store.removed))
+    removed[Removed.DELETED.value] += deleted
     return ClipsReading(
         stored=() if store is None else tuple((reason, clips) for reason, clips, _ in store.clips),
         stored_bytes=() if store is None else tuple((reason, size) for reason, _, size in store.clips),
         kept=_each(Reason, () if store is None else store.kept),
         dropped=stats.dropped,
-        removed=_each(Removed, () if store is None else store.removed),
+        removed=_each(Removed, removed.items()),
         errors=_each(clip_errors.Failure, () if store is None else store.failures),
         verdicts=stats.verdicts,
         ring_bytes=ring_bytes,

@@ -101,9 +101,12 @@ class Uplink:
         health.register(SINK, Kind.SINK, now_s=clock.monotonic_ns() / NS_PER_S)
         metrics.watch_outbox(self.outbox_reading)
         metrics.watch_delivery(self.delivery_reading)
-        metrics.watch_intake(
-            lambda: IntakeReading(held=self.intake.held + self._outbox.held, given_up=self.intake.given_up)
-        )
+        metrics.watch_intake(lambda: IntakeReading(held=self.held, given_up=self.intake.given_up))
+
+    @property
+    def held(self) -> int:
+        """Events that the disk refused, in memory."""
+        return self.intake.held + self._outbox.held
 
     def outbox_reading(self) -> OutboxReading:
         """What waits now."""
