@@ -1,7 +1,7 @@
 """What the disk refuses is held in memory, sent from there, and moved to the disk when it takes it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +15,14 @@ from edge_agent.delivery.outbox import Dropped, Outbox, OutboxLimits, PartialRea
 from edge_agent.delivery.spill_outbox import SpillOutbox
 from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from tests.delivery import samples
+from tests.delivery.failing_disk import FailingDisk
 
 _MAKERS = {Priority.ALARM: samples.alarm_message, Priority.RESULT: samples.result_message}
 
 
-class Disk(SqliteOutbox):
-    """A real outbox whose disk can be made to fail."""
-
-    failing: Failure | None = None
-
-    def _attempt(self, what: str, operation: Callable[..., object]) -> object:  # type: ignore[override]  # any result
-        if self.failing is not None and what != "open":
-            raise DeliveryError(self.failing, f"cannot {what}")
-        return super()._attempt(what, operation)
-
-
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    made = Disk(tmp_path / "outbox.db")
+def disk(tmp_path: Path) -> Iterator[FailingDisk]:
+    made = FailingDisk(tmp_path / "outbox.db")
     yield made
     made.failing = None
     made.close()
@@ -49,7 +39,7 @@ def _ids(rows: list[Row]) -> list[str]:
     return [row.message.event_id for row in rows]
 
 
-def test_an_alarm_goes_out_while_the_disk_fails(disk: Disk) -> None:
+def test_an_alarm_goes_out_while_the_disk_fails(disk: FailingDisk) -> None:
     outbox = SpillOutbox(disk)
     outbox.put(samples.alarm_message("before"))
     disk.failing = Failure.IO
@@ -59,7 +49,7 @@ def test_an_alarm_goes_out_while_the_disk_fails(disk: Disk) -> None:
     assert outbox.held == 1
 
 
-def test_places_go_on_so_that_nothing_is_sent_twice_or_passed_over(disk: Disk) -> None:
+def test_places_go_on_so_that_nothing_is_sent_twice_or_passed_over(disk: FailingDisk) -> None:
     outbox = SpillOutbox(disk)
     messages = [samples.result_message(f"m{index}") for index in range(6)]
     outbox.put_all(messages[:2])
@@ -78,7 +68,7 @@ def test_places_go_on_so_that_nothing_is_sent_twice_or_passed_over(disk: Disk) -
     assert outbox.stats().accepted == 6
 
 
-def test_what_was_acknowledged_from_memory_never_reaches_the_disk(disk: Disk) -> None:
+def test_what_was_acknowledged_from_memory_never_reaches_the_disk(disk: FailingDisk) -> None:
     outbox = SpillOutbox(disk)
     disk.failing = Failure.IO
     outbox.put(samples.result_message())
@@ -91,7 +81,7 @@ def test_what_was_acknowledged_from_memory_never_reaches_the_disk(disk: Disk) ->
 
 
 @pytest.mark.parametrize("failure", [Failure.CLOSED, Failure.TOO_LARGE, Failure.INVALID])
-def test_what_is_no_fault_of_the_disk_is_refused(disk: Disk, failure: Failure) -> None:
+def test_what_is_no_fault_of_the_disk_is_refused(disk: FailingDisk, failure: Failure) -> None:
     outbox = SpillOutbox(disk)
     disk.failing = failure
     with pytest.raises(DeliveryError) as caught:
@@ -100,7 +90,7 @@ def test_what_is_no_fault_of_the_disk_is_refused(disk: Disk, failure: Failure) -
     assert outbox.held == 0
 
 
-def test_the_memory_is_bounded_and_alarms_stay(disk: Disk) -> None:
+def test_the_memory_is_bounded_and_alarms_stay(disk: FailingDisk) -> None:
     outbox = SpillOutbox(disk, OutboxLimits(max_bytes=64 * 1024))
     disk.failing = Failure.IO
     alarm = samples.alarm_message()
@@ -129,7 +119,7 @@ def test_a_disk_that_fails_at_the_start_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("priority", [Priority.RESULT, Priority.ALARM])
 def test_after_a_fault_events_return_to_a_disk_that_is_at_its_cap(tmp_path: Path, priority: Priority) -> None:
     """The oldest results on the disk make room for what was held, as they do for what is new."""
-    disk = Disk(tmp_path / "outbox.db", OutboxLimits(max_bytes=128 * 1024))
+    disk = FailingDisk(tmp_path / "outbox.db", OutboxLimits(max_bytes=128 * 1024))
     with contextlib.closing(SpillOutbox(disk)) as outbox:
         results = [samples.result_message() for _ in range(700)]
         for message in results:
@@ -167,7 +157,7 @@ def test_two_starts_without_the_disk_do_not_give_the_same_places(tmp_path: Path)
         assert _ids(_read(second, Priority.ALARM)) == [message.event_id for message in waiting]
 
 
-def test_an_event_whose_place_is_taken_on_the_disk_gets_another(disk: Disk) -> None:
+def test_an_event_whose_place_is_taken_on_the_disk_gets_another(disk: FailingDisk) -> None:
     there, come = samples.alarm_message("there"), samples.alarm_message("come")
     disk.put(there)
     disk.adopt([Row(1, come), Row(1, there)])
@@ -175,7 +165,7 @@ def test_an_event_whose_place_is_taken_on_the_disk_gets_another(disk: Disk) -> N
     assert disk.last_seq == 2
 
 
-def test_what_the_disk_cannot_read_for_a_while_is_not_passed_over(disk: Disk) -> None:
+def test_what_the_disk_cannot_read_for_a_while_is_not_passed_over(disk: FailingDisk) -> None:
     outbox = SpillOutbox(disk)
     on_disk = [samples.alarm_message(f"m{index}") for index in range(3)]
     outbox.put_all(on_disk)
@@ -210,7 +200,7 @@ def test_in_any_order_each_event_is_sent_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, acts: list[str]
 ) -> None:
     """A sender that follows with a cursor, as the publisher does for what is new."""
-    disk = Disk(tmp_path_factory.mktemp("spill") / "outbox.db")
+    disk = FailingDisk(tmp_path_factory.mktemp("spill") / "outbox.db")
     outbox = SpillOutbox(disk)
     made: list[Message] = []
     sent: list[str] = []
