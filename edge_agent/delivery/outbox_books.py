@@ -55,11 +55,12 @@ class OutboxBooks:
             if reason is not None:
                 self.dropped[reason] += 1
 
-    def set_aside(self, known_rows: int) -> None:
-        """A damaged file was put aside, with so many rows in it as far as is known."""
+    def set_aside(self, known_rows: int, *, emptied: bool = True) -> None:
+        """Something damaged was put aside, with so many rows in it as far as is known; `emptied` where all were."""
         self.files_set_aside += 1
         self.dropped[Dropped.CORRUPT] += known_rows
-        self.waits(())
+        if emptied:
+            self.waits(())
 
     def failed(self, failure: Failure) -> None:
         """An operation failed."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import sqlite3
-import struct
 from pathlib import Path
 
 from edge_agent.delivery.errors import DeliveryError, Failure
+from edge_agent.delivery.outbox_journal import HEADER_BYTES, SMALLEST_FRAME_BYTES, is_journal
 
 RESERVE_SUFFIX = ".reserve"
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -18,9 +19,6 @@ _WRITE_VERSIONS = (b"\1\1", b"\2\2")
 _MAGIC = b"SQLite format 3\0"
 _BEGIN_BYTES = 20
 _SHARED_AT, _SHARED_BYTES = 0x4000_0002, 510
-_WAL_HEADER_BYTES = 32
-_WAL_MAGIC = 0x377F0682
-_SMALLEST_FRAME_BYTES = 24 + 512
 
 
 def damaged(what: str) -> sqlite3.DatabaseError:
@@ -89,8 +87,8 @@ def _set_journal_aside(path: Path) -> Path | None:
     if not wal.exists():
         return None
     with wal.open("rb") as file:
-        header = file.read(_WAL_HEADER_BYTES)
-    if wal.stat().st_size < _WAL_HEADER_BYTES + _SMALLEST_FRAME_BYTES or _is_journal(header):
+        header = file.read(HEADER_BYTES)
+    if wal.stat().st_size < HEADER_BYTES + SMALLEST_FRAME_BYTES or is_journal(header):
         return None
     try:
         _remove(moved)
@@ -100,21 +98,17 @@ def _set_journal_aside(path: Path) -> Path | None:
     return moved
 
 
+def keep_copy_of_journal(path: Path) -> Path:
+    """Copy a journal that was read in part to `.corrupt-wal`, while it is still there; the disk may have no room."""
+    moved = Path(f"{path}.corrupt-wal")
+    with contextlib.suppress(OSError):
+        _remove(moved)
+        shutil.copyfile(f"{path}-wal", moved)
+    return moved
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _is_journal(header: bytes) -> bool:
-    """Whether a write-ahead log begins with a whole header: magic number, and checksum of what is before it."""
-    magic = int.from_bytes(header[:4], "big")
-    if len(header) < _WAL_HEADER_BYTES or magic & ~1 != _WAL_MAGIC:
-        return False
-    words = struct.unpack(">6I" if magic & 1 else "<6I", header[:24])
-    first = second = 0
-    for even, odd in zip(words[::2], words[1::2], strict=True):
-        first = (first + even + second) & 0xFFFFFFFF
-        second = (second + odd + first) & 0xFFFFFFFF
-    return struct.unpack(">2I", header[24:]) == (first, second)

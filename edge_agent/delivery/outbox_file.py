@@ -82,6 +82,15 @@ def open_file(path: Path, *, max_bytes: int, check: bool = True, busy_timeout_s:
     return db
 
 
+def journal_frames(db: sqlite3.Connection) -> int | None:
+    """How many frames of the journal SQLite could read, and has written back; None where the disk has no room."""
+    try:
+        _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    return int(frames)
+
+
 def place_of(path: Path) -> tuple[int, int] | None:
     """Which file lies there: its device and number; None where none does."""
     try:

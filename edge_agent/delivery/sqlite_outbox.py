@@ -18,8 +18,9 @@ from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.outbox import Dropped, OutboxLimits, OutboxStats, Row
 from edge_agent.delivery.outbox_books import OutboxBooks
-from edge_agent.delivery.outbox_damage import damaged, look_at, set_aside
-from edge_agent.delivery.outbox_file import copy_out, failure_of, open_file, place_of
+from edge_agent.delivery.outbox_damage import damaged, keep_copy_of_journal, look_at, set_aside
+from edge_agent.delivery.outbox_file import copy_out, failure_of, journal_frames, open_file, place_of
+from edge_agent.delivery.outbox_journal import JournalMarks, marks_of
 from edge_agent.delivery.outbox_room import OutboxRoom
 from edge_agent.delivery.outbox_rows import lazily, transaction
 
@@ -79,10 +80,10 @@ class SqliteOutbox:
             self._attempt(f"store event {message.event_id}", lambda db: self._insert_with_room(db, message))
 
     def put_all(self, messages: Sequence[Message]) -> None:
-        """Accept events in one transaction, with one wait for the disk; one by one where there is no room for all.
+        """Accept events in one transaction, with one wait for the disk; all or none.
 
         Raises:
-            DeliveryError: Not all were accepted, perhaps none.
+            DeliveryError: None was accepted.
         """
         with self._lock:
             self._attempt(f"store {len(messages)} events", lambda db: self._insert_together(db, messages))
@@ -231,15 +232,24 @@ class SqliteOutbox:
             self._return_to_place(self._db)
         if self._db is None:
             if moved := look_at(self._path):
-                self._books.set_aside(0)
+                self._books.set_aside(0, emptied=False)
                 _log.error("the journal of outbox %s is damaged: set aside as %s", self._path, moved)
+            marks = marks_of(self._path.with_name(self._path.name + "-wal"))
             try:
                 self._db = self._opened()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                     raise
                 raise damaged(str(error)) from error  # no such table, no such column, unsupported file format
+            self._tell_of_what_the_journal_lost(self._db, marks)
         return self._db
+
+    def _tell_of_what_the_journal_lost(self, db: sqlite3.Connection, marks: JournalMarks) -> None:
+        if not marks.commits or (read := journal_frames(db)) is None or not marks.lost_behind(read):
+            return
+        self._books.set_aside(0, emptied=False)
+        copy = keep_copy_of_journal(self._path)
+        _log.error("the journal of outbox %s is damaged: what came after is lost, a copy is %s", self._path, copy)
 
     def _return_to_place(self, db: sqlite3.Connection) -> None:
         """The file was deleted or replaced: what is in it would end with this process.
@@ -316,18 +326,19 @@ class SqliteOutbox:
             self._books.came([(message.priority, stored_bytes)], new=new)
 
     def _insert_together(self, db: sqlite3.Connection, messages: Sequence[Message]) -> None:
-        try:
-            with transaction(db):
-                added = [
-                    (message.priority, outbox_rows.add(db, message, self._last_seq + 1 + n))
-                    for n, message in enumerate(messages)
-                ]
-        except sqlite3.OperationalError as error:
-            if failure_of(error) is not Failure.DISK_FULL:
-                raise
-            for message in messages:
-                self._insert_with_room(db, message)
-            return
+        while True:
+            try:
+                with transaction(db):
+                    added = [
+                        (message.priority, outbox_rows.add(db, message, self._last_seq + 1 + n))
+                        for n, message in enumerate(messages)
+                    ]
+            except sqlite3.OperationalError as error:
+                if failure_of(error) is not Failure.DISK_FULL:
+                    raise
+                self._room.make(db, max(messages, key=lambda message: message.priority))  # as for the least of them
+            else:
+                break
         self._last_seq += len(messages)
         self._books.came((priority, stored_bytes) for priority, stored_bytes in added if stored_bytes)
 

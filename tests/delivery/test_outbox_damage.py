@@ -127,6 +127,47 @@ def test_a_damaged_journal_is_set_aside_alone(path: Path) -> None:
     assert path.with_name("outbox.db.corrupt-wal").stat().st_size == 20_000
 
 
+def _killed_with_a_journal(path: Path) -> tuple[list[Message], bytes]:
+    """Six transactions in the journal of a file that was never closed."""
+    running = path.with_name("running.db")
+    with contextlib.closing(SqliteOutbox(running, LIMITS)) as outbox:
+        messages = [samples.result_message(f"m{index}") for index in range(6)]
+        for message in messages:
+            outbox.put(message)
+        shutil.copy(running, path)
+        return messages, running.with_name("running.db-wal").read_bytes()
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.7], ids=["early", "in the middle", "late"])
+def test_what_is_committed_behind_damage_in_the_journal_is_told_as_lost(path: Path, part: float) -> None:
+    messages, journal = _killed_with_a_journal(path)
+    place = int(len(journal) * part)
+    path.with_name("outbox.db-wal").write_bytes(journal[:place] + b"x" * 64 + journal[place + 64 :])
+    with contextlib.closing(SqliteOutbox(path, LIMITS)) as outbox:
+        assert outbox.stats().files_set_aside == 1
+        left = _ids(outbox)
+        assert left == [message.event_id for message in messages[: len(left)]]
+        assert len(left) < len(messages)
+    assert path.with_name("outbox.db.corrupt-wal").stat().st_size == len(journal)
+
+
+@pytest.mark.parametrize("bytes_missing", [0, 1, 4000, 4100, 4120, 9000])
+def test_a_journal_that_a_kill_cut_off_is_no_damage(path: Path, bytes_missing: int) -> None:
+    messages, journal = _killed_with_a_journal(path)
+    path.with_name("outbox.db-wal").write_bytes(journal[: len(journal) - bytes_missing])
+    with contextlib.closing(SqliteOutbox(path, LIMITS)) as outbox:
+        assert outbox.stats().files_set_aside == 0
+        assert _ids(outbox) == [message.event_id for message in messages[: len(_ids(outbox))]]
+
+
+def test_a_frame_whose_page_a_kill_left_unwritten_is_no_damage(path: Path) -> None:
+    _, journal = _killed_with_a_journal(path)
+    path.with_name("outbox.db-wal").write_bytes(journal[:-4096] + bytes(4096))
+    with contextlib.closing(SqliteOutbox(path, LIMITS)) as outbox:
+        assert outbox.stats().files_set_aside == 0
+        assert len(_ids(outbox)) == 5
+
+
 @pytest.mark.parametrize("suffix", ["-shm", "-journal"])
 def test_rubbish_in_files_that_are_not_used_costs_nothing(path: Path, suffix: str) -> None:
     messages = _filled(path)

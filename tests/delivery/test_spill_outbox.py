@@ -1,7 +1,7 @@
 """What the disk refuses is held in memory, sent from there, and moved to the disk when it takes it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,10 @@ from edge_agent.delivery.sqlite_outbox import SqliteOutbox
 from tests.delivery import samples
 from tests.delivery.failing_disk import FailingDisk
 
-_MAKERS = {Priority.ALARM: samples.alarm_message, Priority.RESULT: samples.result_message}
+_MAKERS: dict[Priority, Callable[[], Message]] = {
+    Priority.ALARM: samples.alarm_message,
+    Priority.RESULT: samples.result_message,
+}
 
 
 @pytest.fixture

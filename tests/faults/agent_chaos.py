@@ -1,7 +1,8 @@
 """Kills the whole agent and the broker at random moments, and counts what of the accepted events was lost or altered.
 
 `python -m tests.faults.agent_chaos --kills 200` is the long run; the tests do a short one. The agent is the real
-`edge-agent run`: a pump that fails and two simulated fans, much faster than time, so that results and alarms flow.
+`edge-agent run`: a pump that fails and two simulated fans, much faster than time, so that results and alarms flow. It
+reaches the broker over a line with a delay, so that events are always on their way, and lost with whoever is killed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.faults.agent_verdict import HOP_S, Books, Verdict, judge
 from tests.faults.outbox_witness import OutboxWitness
 from tests.support.agent import BUNDLE, Agent, write_config
 from tests.support.broker import Broker, Subscriber, free_port, wait_until
+from tests.support.long_line import LongLine
 from tests.support.plant import FILM_S, RATE_HZ, write_film, write_normal
 
 SPEED = 50.0
@@ -32,6 +34,7 @@ _FANS = (
     f'[[source]]\nid = "fans"\nkind = "simulated"\nspeed = {SPEED}\n'
     '[[source.channel]]\nindex = 0\nmachine = "fan_1"\n[[source.channel]]\nindex = 1\nmachine = "fan_2"\n'
 )
+_DELAY_S = 0.15
 _BROKER_SHARE = 0.3
 _WHILE_STARTING = 1 / 6
 _BOTH = 0.5
@@ -47,6 +50,7 @@ class _Run:
     plant: Path
     choose: random.Random
     broker: Broker = field(init=False)
+    line: LongLine = field(init=False)
     subscriber: Subscriber = field(init=False)
     witness: OutboxWitness = field(init=False)
     agent: Agent | None = None
@@ -57,6 +61,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.broker = Broker(self.directory / "broker", _ALL_AT_ONCE)
         self.broker.start()
+        self.line = LongLine(self.broker.port, delay_s=_DELAY_S)
         self.subscriber = Subscriber(self.broker.port, client_id="chaos-hub")
         shutil.copytree(self.plant / "state", self.directory / "state")
         self.witness = OutboxWitness(self.directory / "state" / "outbox.db")
@@ -95,7 +100,7 @@ class _Run:
         config = write_config(
             self.directory / "agent.toml",
             state_dir=self.directory / "state",
-            mqtt_port=self.broker.port,
+            mqtt_port=self.line.port,
             http_port=port,
             body=body + "[clips]\nenabled = false\n",
         )
@@ -172,6 +177,7 @@ def run(directory: Path, plant: Path, *, kills: int, seed: int) -> Verdict:
         if chaos.agent is not None:
             chaos.agent.kill()
         chaos.subscriber.close()
+        chaos.line.close()
         chaos.broker.stop()
     return judge(accepted, list(chaos.subscriber.heard), chaos.books, (chaos.agent_kills, chaos.broker_kills))
 
@@ -187,6 +193,7 @@ def main() -> int:
         plant = make_plant(directory / "plant")
         verdict = run(directory, plant, kills=arguments.kills, seed=arguments.seed)
     print(verdict)
+    print(verdict.in_words())
     return 0 if verdict.kept_its_promise else 1
 
 

@@ -43,10 +43,12 @@ class Verdict:
         agent_kills, broker_kills: How often.
         accepted: Events that the outbox committed; `alarms` of them tell of alarms.
         heard: Different events that the subscriber heard.
-        repeated: How often one was heard again; a subscriber that keeps a set of ids shows none of them.
+        repeated: How often one was heard again.
+        visible_duplicates: Events that a subscriber that keeps a set of ids shows twice: told anew under another id.
+        restated: Words on where an alarm stands that the agent says at a connection, without the outbox.
         lost: Accepted and never heard.
         altered: Heard otherwise than accepted, `replayed` apart.
-        invented: Heard and never accepted.
+        invented: Heard and never accepted, and no word on an alarm that was.
         holes: Windows that are missing or told twice between the first and the last of a machine's life.
         untold: Windows that the ledger had finished and no event tells of.
         windows: Results accepted.
@@ -59,6 +61,8 @@ class Verdict:
     windows: int
     heard: int
     repeated: int
+    visible_duplicates: int
+    restated: int
     lost: tuple[str, ...]
     altered: tuple[str, ...]
     invented: tuple[str, ...]
@@ -68,7 +72,16 @@ class Verdict:
     @property
     def kept_its_promise(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.lost or self.altered or self.invented or self.holes or self.untold)
+        wrong = self.lost or self.altered or self.invented or self.holes or self.untold
+        return not (wrong or self.visible_duplicates)
+
+    def in_words(self) -> str:
+        """The figures that were promised."""
+        return (
+            f"{self.agent_kills + self.broker_kills} kills -9 ({self.agent_kills} of the agent, {self.broker_kills} of"
+            f" the broker): {len(self.lost)} of {self.accepted} accepted events lost, {self.visible_duplicates} visible"
+            f" duplicates at a subscriber that keeps a set of ids ({self.repeated} repeats under a known id)"
+        )
 
 
 def judge(
@@ -77,27 +90,35 @@ def judge(
     """Compare the three."""
     committed = {each.event_id: each for each in accepted}
     contents = {each.event_id: _content(json.loads(each.payload)) for each in accepted}
+    alarms = {json.loads(each.payload)["data"]["alarm"] for each in accepted if _is_alarm(each.topic)}
     counts: Counter[str] = Counter()
-    altered, invented = set[str](), set[str]()
+    told: dict[tuple[str, str], str] = {}
+    altered, invented, restated, duplicates = set[str](), set[str](), set[str](), set[str]()
     for each in heard:
         if each.topic.endswith("/status"):  # birth and will: they are no events of the outbox
             continue
         event = json.loads(each.payload)
         event_id = str(event["id"])
-        counts[event_id] += 1
         if event_id not in contents:
-            invented.add(event_id)
-        elif contents[event_id] != _content(event) or committed[event_id].topic != each.topic:
+            known = _is_alarm(each.topic) and (event["data"]["alarm"] in alarms or event["data"]["state"] == "normal")
+            (restated if known else invented).add(event_id)
+            continue
+        counts[event_id] += 1
+        if contents[event_id] != _content(event) or committed[event_id].topic != each.topic:
             altered.add(event_id)
+        if told.setdefault((each.topic, _data(event)), event_id) != event_id:
+            duplicates.add(event_id)
     lives = _windows(accepted)
     return Verdict(
         agent_kills=kills[0],
         broker_kills=kills[1],
         accepted=len(accepted),
-        alarms=sum(each.topic.endswith("/alarm") for each in accepted),
+        alarms=sum(_is_alarm(each.topic) for each in accepted),
         windows=sum(map(len, lives.values())),
         heard=len(counts),
         repeated=counts.total() - len(counts),
+        visible_duplicates=len(duplicates),
+        restated=len(restated),
         lost=tuple(
             f"{i} ({'acknowledged' if committed[i].gone else 'waits'})" for i in sorted(set(committed) - set(counts))
         ),
@@ -108,8 +129,16 @@ def judge(
     )
 
 
+def _is_alarm(topic: str) -> bool:
+    return topic.endswith("/alarm")
+
+
 def _content(event: dict[str, Any]) -> str:
     return json.dumps({**event, "data": {**event["data"], "replayed": None}}, sort_keys=True)
+
+
+def _data(event: dict[str, Any]) -> str:
+    return json.dumps({**event["data"], "replayed": None}, sort_keys=True)
 
 
 def _windows(accepted: Iterable[Accepted]) -> dict[tuple[int, str], list[float]]:

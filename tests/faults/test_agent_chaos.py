@@ -44,6 +44,14 @@ def _heard(event: Accepted) -> Heard:
 
 EVENTS = [_event(n, f"2026-01-01T00:0{n // 6}:{10 * (n % 6):02}Z") for n in range(12)]
 HEARD = [_heard(event) for event in EVENTS]
+AGAIN = replace(EVENTS[0], event_id="again", payload=EVENTS[0].payload.replace(b"id0", b"again"))
+
+
+def _word(alarm: str, event_id: str) -> bytes:
+    return json.dumps({"id": event_id, "data": {"alarm": alarm, "state": "unacknowledged", "replayed": False}}).encode()
+
+
+ALARM = Accepted(1, "a1", "m/pump_1/alarm", _word("of", "a1"), gone=True)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +64,27 @@ HEARD = [_heard(event) for event in EVENTS]
         (EVENTS[:5] + EVENTS[6:], HEARD[:5] + HEARD[6:], 11, "holes"),
         ([*EVENTS, replace(EVENTS[11], event_id="id12")], HEARD, 13, "holes"),
         (EVENTS, HEARD, 14, "untold"),
+        ([*EVENTS, AGAIN], [*HEARD, _heard(AGAIN)], 13, "visible_duplicates"),
+        ([*EVENTS, ALARM], [*HEARD, _heard(ALARM), _heard(replace(ALARM, payload=_word("of", "a2")))], 12, None),
+        (
+            [*EVENTS, ALARM],
+            [*HEARD, _heard(ALARM), _heard(replace(ALARM, payload=_word("other", "a2")))],
+            12,
+            "invented",
+        ),
     ],
-    ids=["all well", "lost", "altered", "invented", "hole", "told twice", "untold"],
+    ids=[
+        "all well",
+        "lost",
+        "altered",
+        "invented",
+        "hole",
+        "told twice",
+        "untold",
+        "under two ids",
+        "a word on an alarm",
+        "a word on no alarm",
+    ],
 )
 def test_the_judge_sees(accepted: list[Accepted], heard: list[Heard], windows: int, wrong: str | None) -> None:
     verdict = judge(accepted, heard, [Books({"pump_1": windows})], (0, 0))
