@@ -94,7 +94,7 @@ class _Changes:
             self._seen["parts"] = told
             changes["parts"] = parts
         facts = self._gateway.machines()
-        if facts is not self._facts:  # they are made anew where they change
+        if facts != self._facts:
             self._facts = facts
             changes["facts"] = [facts_json(each) for each in facts]
         for extension in self._extensions:

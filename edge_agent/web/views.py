@@ -78,10 +78,14 @@ def gateway_json(view: GatewayView) -> Json:
         "state": view.health.state.value,
         "components": parts_json(view.health),
         "ledgers": [_ledger(ledger) for ledger in view.ledgers],
-        "outbox": None if view.outbox is None else {**asdict(view.outbox), "rows": dict(view.outbox.rows)},
+        "outbox": None if view.outbox is None else _outbox(view.outbox),
         "broker": None
         if view.delivery is None
-        else {"connected": view.delivery.connected, "published": view.delivery.published},
+        else {
+            "connected": view.delivery.connected,
+            "published": view.delivery.published,
+            "refused": {f"{operation}: {reason}": count for operation, reason, count in view.delivery.refused if count},
+        },
         "hub": None if view.sync is None else _hub(view.sync),
     }
 
@@ -145,6 +149,15 @@ def facts_json(facts: MachineFacts) -> Json:
 def log_json(lines: Iterable[LogLine]) -> list[Json]:
     """The log of changes."""
     return [asdict(line) for line in lines]
+
+
+def _outbox(outbox: OutboxReading) -> Json:
+    return {
+        **asdict(outbox),
+        "rows": dict(outbox.rows),
+        "dropped": {reason: count for reason, count in outbox.dropped if count},
+        "errors": {reason: count for reason, count in outbox.errors if count},
+    }
 
 
 def _ledger(ledger: LedgerReading) -> Json:

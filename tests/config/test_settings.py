@@ -8,10 +8,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 
 from edge_agent.config import AgentSettings, SecretFileError, load_settings
 from edge_agent.config.check import run_check
 from edge_agent.config.generate import documents, main
+from edge_agent.config.http import HttpSection
 from edge_agent.settings.secret import SecretFile
 from edge_agent.settings.tree import Items, Leaf, Node, Table, choices_of, node_of
 
@@ -168,3 +170,12 @@ def test_check_reports_a_configuration_that_cannot_be_loaded() -> None:
     report = run_check(None, {"EDGE_AGENT__MQTT__PORT": "0"})
     assert not report.ok
     assert report.settings is None
+
+
+_REACHABLE = ("0.0.0.0", "::", "[::]", "0", "127.1", "::ffff:0.0.0.0", "192.0.2.1", "gateway.local", "localhost.evil")
+
+
+@pytest.mark.parametrize("host", _REACHABLE)
+def test_whatever_the_network_can_reach_needs_a_token(host: str) -> None:
+    with pytest.raises(ValidationError, match="set token_file"):
+        HttpSection(host=host)

@@ -52,8 +52,10 @@ class Site:
             now_s=lambda: 1000.0, clock_synced=lambda: True, health=lambda: self.health.report(now_s=1.0),
             ledgers=lambda: [LedgerReading("mic", 0, 100, 60, (("low_coverage", 10),), (("overrun", 20),), 10)],
             facts=lambda: (MachineFacts("pump_1", "pump", "mic", "calibrated"),),
-            outbox=lambda: OutboxReading((("result", 3),), 900, 5, (), (), 0, 4.0),
-            delivery=lambda: DeliveryReading(True, 1, 2, 0, (), 0),
+            outbox=lambda: OutboxReading(
+                (("result", 3),), 900, 5, (("result", 7), ("alarm", 0)), (("disk_full", 2),), 0, 4.0
+            ),
+            delivery=lambda: DeliveryReading(True, 1, 2, 0, (), 0, (("publish", "not authorised", 3),)),
             sync=lambda: SYNC,
         )  # fmt: skip
         self.server = HttpServer(create_app([], token=token, page=PageParts(self.board, gateway, extensions)), port=0)

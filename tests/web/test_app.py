@@ -2,15 +2,21 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from starlette.routing import BaseRoute
 
+from edge_agent.observe.health import Health, HealthLimits, HealthReport
 from edge_agent.web.app import _STATIC
-from edge_agent.web.board import Band, LogLine, Part
+from edge_agent.web.board import Band, Board, LogLine, Part, SeenWindow
+from edge_agent.web.extension import Gateway
+from edge_agent.web.live import _Changes
+from edge_agent.web.views import MachineFacts
 from tests.web.pages import Site, open_site, window
 
 
@@ -130,3 +136,88 @@ def test_an_open_stream_ends_with_the_server(caplog: pytest.LogCaptureFixture) -
     assert b"parts" not in answer.read()
     assert not caplog.records
     connection.close()
+
+
+class Slow:
+    """A part of the agent that makes whoever asks it wait."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def routes(self) -> list[BaseRoute]:
+        return []
+
+    def changes(self, seen: dict[str, int]) -> dict[str, Any]:
+        self.asked.set()
+        self.go_on.wait(30.0)
+        return {}
+
+
+def test_a_part_that_waits_holds_up_its_watcher_alone() -> None:
+    slow = Slow()
+    with open_site(extensions=(slow,)) as site:
+        connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=10)
+        connection.request("GET", "/api/live")
+        assert slow.asked.wait(10.0)
+        assert site.get("/api/gateway")["gateway"]["site"] == "plant"
+        slow.go_on.set()
+        connection.close()
+
+
+def test_a_page_is_told_the_time_though_nothing_happens(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_agent.web.live._WORD_EVERY_TICKS", 2)
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.port, timeout=20)
+    connection.request("GET", "/api/live")
+    lines, told = connection.getresponse(), []
+    while len(told) < 2:
+        if (line := lines.readline()).startswith(b"data: "):
+            told.append(json.loads(line[6:]))
+    assert told[1] == {"now_s": 1000.0}
+    connection.close()
+
+
+def test_no_window_is_missed_between_two_looks() -> None:
+    board = Board(("pump_1", "fan_1"))
+    changes = _Changes(board, cast(Gateway, _Now()), ())
+    changes.take()
+    really = board.newest
+
+    def newest(after: int = 0) -> Mapping[str, SeenWindow | None]:
+        found = really(after)
+        board.newest = really  # type: ignore[method-assign]
+        board.window(window("fan_1"))  # while it looks
+        return found
+
+    board.window(window("pump_1"))
+    board.newest = newest  # type: ignore[method-assign]
+    assert [card["machine"] for card in changes.take()["machines"]] == ["pump_1"]
+    assert [card["machine"] for card in changes.take()["machines"]] == ["fan_1"]
+
+
+class _Now:
+    def now(self) -> tuple[float, HealthReport]:
+        return 1000.0, Health(HealthLimits()).report(now_s=0.0)
+
+    def machines(self) -> tuple[MachineFacts, ...]:
+        return ()
+
+
+def test_what_the_outbox_gave_up_is_told(site: Site) -> None:
+    gateway = site.get("/api/gateway")["gateway"]
+    assert (gateway["outbox"]["dropped"], gateway["outbox"]["errors"]) == ({"result": 7}, {"disk_full": 2})
+    assert gateway["broker"]["refused"] == {"publish: not authorised": 3}
+
+
+def test_profiles_and_machines_that_change_are_told() -> None:
+    facts = [MachineFacts("pump_1", "pump", "mic", None)]
+
+    class Gateway(_Now):
+        def machines(self) -> tuple[MachineFacts, ...]:
+            return tables[-1]
+
+    tables = [tuple(facts)]
+    changes = _Changes(Board(("pump_1",)), cast(Any, Gateway()), ())
+    assert "facts" not in changes.take()
+    tables.append((MachineFacts("pump_1", "pump", "mic", "calibrated"),))
+    assert [each["learnt"] for each in changes.take()["facts"]] == ["calibrated"]
+    assert "facts" not in changes.take()

@@ -191,3 +191,59 @@ def test_the_nearest_normal_is_of_the_same_machine_and_model() -> None:
     assert found is not None
     assert found.id == "near"
     assert _nearest_normal(rows[1], rows) is None
+
+
+def test_the_nearest_normal_is_told_of_any_clip_however_old(tmp_path: Path) -> None:
+    from edge_agent.clips.sidecar import pack_embedding
+
+    root, make = tmp_path / "clips", ids()
+    store = ClipStore(root, LIMITS)
+    odd, near, called_odd, far = (next(make) for _ in range(4))
+
+    def keep(clip: str, state: str, embedding: list[float]) -> None:
+        base = sidecar(clip)
+        said = base.judgement.model_copy(
+            update={"state": state, "embedding": pack_embedding(np.array(embedding, np.float32))}
+        )
+        store.put(base.model_copy(update={"judgement": said}), b"fLaC")
+
+    keep(odd, "alarm", [1.0, 0.0])
+    keep(called_odd, "normal", [1.0, 0.0])
+    keep(near, "normal", [0.9, 0.1])
+    keep(far, "normal", [0.0, 1.0])
+    for _ in range(50):  # the list holds the newest alone
+        keep(next(make), "suspect", [1.0, 0.0])
+    store.close()
+    with open_site(extensions=(_pages(root),)) as site:
+        assert site.ask(f"/api/clips/{called_odd}/label", "POST", {"label": "worn bearing"})[0] == 200
+        listed = site.get("/api/clips?machine=fan_1")
+        assert (len(listed["clips"]), listed["kept"]) == (50, 54)
+        assert odd not in [clip["id"] for clip in listed["clips"]]
+        assert site.get(f"/api/clips/{odd}/nearest")["nearest"]["id"] == near
+        assert site.get(f"/api/clips/{near}/nearest")["nearest"] is None
+        assert site.ask("/api/clips/none/nearest")[0] == 404
+
+
+def test_the_clips_of_alarms_are_looked_up_once_for_all_pages(tmp_path: Path) -> None:
+    root, make, opened, now_s = tmp_path / "clips", ids(), [0], [0.0]
+    store = ClipStore(root, LIMITS)
+    clips = [next(make) for _ in range(3)]
+    for clip, alarm in zip(clips, ("A", "A", "B"), strict=True):
+        store.put(sidecar(clip, alarm=alarm), b"fLaC")
+
+    def count() -> ClipStore:
+        opened[0] += 1
+        return ClipStore(root, LIMITS)
+
+    desk = ClipDesk(lambda: None, count, lambda machine: True, lambda entry: None, VirtualClock(wall_ns=START_NS))
+    pages = ClipPages(count, desk, lambda: now_s[0])
+    for _ in range(100):
+        assert pages.of_episodes(["A", "C", ""]) == {"A": tuple(clips[:2])}
+    assert opened == [1]
+    assert pages.of_episodes(["B"]) == {"B": (clips[2],)}
+    store.put(sidecar(next(make), alarm="B"), b"fLaC")
+    store.close()
+    now_s[0] = 5.0
+    assert len(pages.of_episodes(["B"])["B"]) == 2
+    assert pages.of_episodes([]) == {}
+    assert opened == [3]

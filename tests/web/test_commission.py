@@ -1,5 +1,6 @@
 """Commissioning from the page, on simulated sound through the real fit."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -7,6 +8,7 @@ import pytest
 
 from edge_agent.commissioning.items import Item, Level, SourceStatus
 from edge_agent.commissioning.withhold import KEEP_ALL, Withhold
+from edge_agent.detection.commission import Learnt
 from edge_agent.detection.features import Recording
 from edge_agent.detection.profile import Profile
 from edge_agent.errors import CommandError
@@ -184,6 +186,10 @@ def test_a_disk_that_refuses_is_told(make: MakePages) -> None:
     _until(pages, "learnt")
     with pytest.raises(WebError, match="no room"):
         pages.step("pump_1", {"action": "accept"})
+    assert pages.standing("pump_1")["phase"] == "learnt", "what was heard for minutes is not thrown away"
+    teacher.disk_full = False
+    assert pages.step("pump_1", {"action": "accept"})["phase"] is None
+    assert len(teacher.saved) == 1
 
 
 def test_a_verdict_that_nobody_takes_is_forgotten(make: MakePages) -> None:
@@ -194,3 +200,75 @@ def test_a_verdict_that_nobody_takes_is_forgotten(make: MakePages) -> None:
     now_s = 1000.0
     _until(pages, None)
     assert teacher.left == 1
+
+
+def test_what_led_to_an_alarm_is_not_learnt(make: MakePages) -> None:
+    pages, teacher = make()
+    pages.step("pump_1", {"action": "start", "minutes": 200})
+    wait_until(lambda: pages.standing("pump_1")["windows"] >= 3, 30.0, "windows")
+    teacher.why_not = "pump_1 is in alarm"
+    _until(pages, "stopped")
+    assert "thrown away" in pages.standing("pump_1")["refusal"]
+    teacher.why_not = None
+    for action in ("conclude", "go_on", "accept"):
+        with pytest.raises(WebError, match="while it is stopped"):
+            pages.step("pump_1", {"action": action})
+    assert pages.step("pump_1", {"action": "discard"})["phase"] is None
+    assert teacher.saved == []
+
+
+def test_a_verdict_is_not_taken_while_the_machine_is_in_alarm(make: MakePages) -> None:
+    pages, teacher = make()
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    _until(pages, "learnt")
+    teacher.why_not = "pump_1 is in alarm"
+    with pytest.raises(WebError, match="in alarm"):
+        pages.step("pump_1", {"action": "accept"})
+    assert (pages.standing("pump_1")["phase"], teacher.saved) == ("stopped", [])
+
+
+def test_every_page_is_told_that_it_ended(make: MakePages) -> None:
+    pages, _ = make()
+    seen: dict[str, int] = {}
+    assert pages.changes(seen) == {}
+    pages.step("pump_1", {"action": "start", "minutes": 1})
+    assert [each["machine"] for each in pages.changes(seen)["commissions"]] == ["pump_1"]
+    _until(pages, "learnt")
+    pages.changes(seen)
+    pages.step("pump_1", {"action": "discard"})
+    assert (pages.changes(seen), pages.changes(seen)) == ({"commissions": []}, {})
+
+
+def test_a_fit_holds_up_nobody_who_looks(make: MakePages, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(recordings: Sequence[Recording]) -> Learnt:
+        begun.set()
+        assert go_on.wait(60.0)
+        return teach(recordings)
+
+    monkeypatch.setattr(Taught, "learn", staticmethod(slow))
+    pages, _ = make()
+    pages.step("pump_1", {"action": "start", "minutes": 200})
+    wait_until(lambda: pages.standing("pump_1")["windows"] >= 4, 30.0, "windows")
+    learner = threading.Thread(target=pages.step, args=("pump_1", {"action": "conclude"}))
+    learner.start()
+    try:
+        assert begun.wait(30.0)
+        assert pages.changes({})["commissions"][0]["phase"] == pages.standing("pump_1")["phase"]
+    finally:
+        go_on.set()
+        learner.join()
+    assert pages.standing("pump_1")["phase"] == "learnt"
+    pages.close()
+
+
+def test_a_source_that_goes_away_shows_no_level(make: MakePages) -> None:
+    pages, teacher = make()
+    pages.step("pump_1", {"action": "start", "minutes": 200})
+    wait_until(lambda: pages.standing("pump_1")["rms_dbfs"] == -30.0, 30.0, "a level")
+    teacher.source = SourceStatus("down", "unplugged")
+    wait_until(lambda: pages.standing("pump_1")["rms_dbfs"] is None, 30.0, "no level")
+    standing = pages.standing("pump_1")
+    assert (standing["source"], standing["notes"][-1]["text"]) == ("down", "down: unplugged")
+    pages.close()

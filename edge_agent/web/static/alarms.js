@@ -5,6 +5,7 @@ import { WORDS, alarmsOf, inOrder } from "./standing.js";
 
 const TIMES = [["1 hour", 3600], ["8 hours", 28800], ["1 day", 86400], ["1 week", 604800]];
 const ASK_AGAIN_MS = 60000;
+const PUT_ASIDE = ["shelve", "out_of_service"]; // whoever does so says why
 const answers = new Map(); // what became of the last act on an alarm
 const normals = new Map(); // of a clip, its most alike normal sound
 
@@ -15,6 +16,7 @@ function ownerOf(alarm) { return alarm.machine || "the plant"; }
 async function act(verb, alarm, more) {
   const about = { machine: alarm.machine || null, kind: alarm.kind, fault: alarm.fault || null, alarm: alarm.id || null, operator: operator() || null };
   let text, wrong = false;
+  if (PUT_ASIDE.includes(verb) && !more.reason) { answers.set(keyOf(alarm), { text: "Say the reason first.", wrong: true }); say("Say the reason first"); redraw(); return; }
   try { ({ text } = await post(`/api/commands/${verb}`, { ...about, ...more })); } catch (error) { text = error.message; wrong = true; }
   answers.set(keyOf(alarm), { text, wrong });
   say(text);
@@ -25,7 +27,11 @@ function panel(alarm) {
   const owner = ownerOf(alarm), fault = alarm.kind === "input_fault" ? alarm.fault.replaceAll("_", " ") : "", answer = answers.get(keyOf(alarm));
   const typed = (event, name) => event.currentTarget.closest("section").querySelector(`[name=${name}]`)?.value.trim() || null;
   const button = (verb, text, more = () => ({})) => el("button", { type: "button", key: verb, class: verb === "acknowledge" ? "main" : "",
-    onclick: (event) => act(verb, alarm, { reason: typed(event, "reason"), ...more(event) }) }, text);
+    onclick: (event) => {
+      const said = { reason: typed(event, "reason"), ...more(event) };
+      if (PUT_ASIDE.includes(verb) && !said.reason) event.currentTarget.closest("section").querySelector("[name=reason]").focus();
+      act(verb, alarm, said);
+    } }, text);
   const asleep = alarm.state === "shelved" || alarm.state === "out_of_service";
   const waits = ["unacknowledged", "returned_unacknowledged", "latched"].includes(alarm.state);
   return el("section", { class: "panel", key: keyOf(alarm), "aria-label": `Alarm of ${owner}${fault && `: ${fault}`}` },

@@ -1,5 +1,5 @@
 // The gateway itself: parts, books, outbox, models, and what changed.
-import { ago, bytes, el, get, moment, table, tag } from "./dom.js";
+import { ago, bytes, el, get, moment, number, table, tag } from "./dom.js";
 
 const EVERY_MS = 4000;
 
@@ -13,10 +13,15 @@ function waiting(outbox) {
   return `waiting: ${counts(Object.fromEntries(kinds))}, ${bytes(outbox.payload_bytes)}, the oldest for ${ago(outbox.oldest_age_s)}`;
 }
 
+function told(what, reasons) {
+  return Object.keys(reasons).length > 0 && el("p", {}, tag("suspect", what), ` ${counts(reasons)}.`);
+}
+
 function broker({ outbox, broker }) {
   return el("section", { class: "panel", "aria-label": "To the broker", key: "broker" }, el("h3", {}, "To the broker"), outbox
     ? [el("p", {}, tag(broker.connected ? "up" : "down", broker.connected ? "connected" : "not connected"), ` ${waiting(outbox)}.`),
-      el("p", { class: "soft" }, `${broker.published.toLocaleString()} sent since the start.`)]
+      el("p", { class: "soft" }, `${broker.published.toLocaleString()} sent since the start.`),
+      told("Given up for want of room", outbox.dropped), told("The disk refused", outbox.errors), told("The broker refused", broker.refused)]
     : el("p", {}, "Nothing is published: [mqtt] is off."));
 }
 
@@ -42,10 +47,10 @@ export async function gatewayPage() {
         gateway.components.map((part) => ({ key: part.name, cells: [part.name, part.kind, tag(part.state), part.detail || "–"] }))),
       broker(gateway),
       gateway.hub && hub(gateway.hub),
-      table("Samples: captured = scored + skipped + lost + pending", ["Source", "Channel", ["Captured"], ["Scored"], ["Skipped"], ["Lost"], ["Pending"], ["Unaccounted"]],
+      table("Samples: captured = scored + skipped + lost + pending", ["Source", "Channel", ["Captured"], ["Scored"], "Skipped", "Lost", ["Pending"], ["Unaccounted"]],
         gateway.ledgers.map((book) => ({
           key: `${book.source}/${book.channel}`,
-          cells: [book.source, `${book.channel}`, book.captured.toLocaleString(), book.scored.toLocaleString(), counts(book.skipped), counts(book.lost), book.pending.toLocaleString(), book.unaccounted.toLocaleString()],
+          cells: [book.source, `${book.channel}`, book.captured.toLocaleString(), book.scored.toLocaleString(), counts(book.skipped), counts(book.lost), book.pending.toLocaleString(), book.unaccounted ? tag("error", number(book.unaccounted, 0)) : "0"],
         }))),
     ],
     wants: () => performance.now() - drawn_ms > EVERY_MS,

@@ -29,7 +29,7 @@ function card(each, state) {
     silent && el("p", {}, silent),
     !silent && el("p", {}, !last ? "Waiting for the first window." : now === "uncommissioned" ? "Nothing was learnt of it yet. Open it to commission it." : last.why || "sounds normal"),
     !silent && scored && scoreBar(last),
-    !silent && last && el("p", {}, [scored && `score ${number(last.score)} of ${number(last.threshold)}`, `level ${number(last.level_dbfs, 1, " dBFS")}`].filter(Boolean).join(" · "))));
+    !silent && last && el("p", {}, [scored && `score ${number(last.score)} of ${number(last.threshold)}`, `level ${number(last.level_dbfs, 0, " dBFS")}`].filter(Boolean).join(" · "))));
 }
 
 export function machinesPage(state) {

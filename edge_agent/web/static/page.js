@@ -85,7 +85,9 @@ async function refresh() {
   const { gateway } = state.overview;
   state.parts = gateway.components; state.now_s = gateway.now_s;
   document.getElementById("place").textContent = `${gateway.site} / ${gateway.gateway}`;
-  for (const extension of extensions) if (extension.start) await extension.start(state);
+  for (const extension of extensions) {
+    try { await extension.start?.(state); } catch { /* what fails there is told where it is looked at; the rest is shown */ }
+  }
   await redraw();
 }
 
@@ -105,4 +107,4 @@ Promise.all(["./alarms.js", "./commission.js", "./clips.js"].map((name) => impor
   extensions.sort((a, b) => a.order - b.order);
   window.addEventListener("hashchange", () => { if (state.overview) route(true); });
   follow(refresh, take, tell);
-});
+}).catch(() => { main.replaceChildren(el("p", { role: "alert" }, "The page could not be loaded whole: reload it.")); });
