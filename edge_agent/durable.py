@@ -30,6 +30,7 @@ def write_one_of_many(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     try:
         temporary.unlink(missing_ok=True)
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            own_as(file.fileno(), path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -38,6 +39,17 @@ def write_one_of_many(path: Path, content: bytes, *, mode: int = 0o640) -> None:
         with contextlib.suppress(OSError):  # half a file takes room that a full disk has not got
             temporary.unlink()
         raise
+
+
+def own_as(descriptor: int, directory: Path) -> None:
+    """Give a file that root makes to whom its directory belongs.
+
+    A command that root runs beside the service must not leave files there that the service cannot read.
+    """
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        with contextlib.suppress(PermissionError):  # root of a container, who may give nothing away
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def temporary_of(path: Path) -> Path:

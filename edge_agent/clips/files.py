@@ -14,7 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from edge_agent.delivery.ulid import encode_ulid
-from edge_agent.durable import sync_directory
+from edge_agent.durable import own_as, sync_directory
 
 SIDECAR, PICTURE = ".json", ".png"
 PAYLOADS = {"audio": ".flac", "log_mel": ".npz"}
@@ -125,6 +125,7 @@ def held(path: Path, *, within_s: float | None = None) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
+        own_as(descriptor, path.parent)
         if within_s is None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         else:

@@ -1,6 +1,7 @@
 """`edge-agent clips` as its user meets it."""
 
 import json
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -143,3 +144,12 @@ def test_a_label_cannot_move_the_terminals_cursor(kept: list[Sidecar], shell: Sh
     for words in (("list",), ("show", kept[0].id)):
         out = shell("clips", *words, "--state-dir", tmp_path).out
         assert "\x1b" not in out and "y\nz" not in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files that others cannot read")
+def test_what_root_says_of_a_clip_belongs_to_the_service(kept: list[Sidecar], shell: Shell, tmp_path: Path) -> None:
+    for path in (tmp_path / "clips", *(tmp_path / "clips").rglob("*")):
+        os.chown(path, 4321, 4321)
+    (tmp_path / "clips/lock").unlink()
+    assert shell("clips", "label", kept[0].id, "bearing", "--state-dir", tmp_path).status == 0
+    assert {path.stat().st_uid for path in (tmp_path / "clips").rglob("*")} == {4321}
