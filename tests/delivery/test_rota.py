@@ -63,6 +63,23 @@ def test_the_first_is_looked_for_now_and_then() -> None:
     assert (rota.place, rota.returning) == (0, False)
 
 
+def test_a_first_broker_that_answers_and_does_not_serve_is_looked_for_less_and_less_often() -> None:
+    rota, now_s, waits_s = Rota(THREE, probe=lambda _: True), 0.0, []
+    for _ in range(8):
+        rota.next()
+        begun_s = now_s
+        while not rota.first_is_back(now_s):
+            now_s += 10.0
+        waits_s.append(now_s - begun_s)
+        rota.returned()
+    assert waits_s == [300.0, 600.0, 1200.0, 2400.0, 3600.0, 3600.0, 3600.0, 3600.0]
+    rota.reached()
+    rota.next()
+    rota.reached()
+    assert not rota.first_is_back(now_s)
+    assert rota.first_is_back(now_s + 300.0)
+
+
 @pytest.fixture
 def brokers(tmp_path: Path) -> Iterator[tuple[Broker, Broker]]:
     pair = Broker(tmp_path / "first"), Broker(tmp_path / "second")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from edge_agent.delivery.connection_log import UNSTEADY_LOSSES
 from edge_agent.delivery.errors import Failure
+from edge_agent.delivery.letters import MAX_ANSWERS
 from edge_agent.delivery.mqtt import MqttSettings, Publisher
 from edge_agent.delivery.outbox import MemoryOutbox
 from edge_agent.delivery.signals import Letter, Received
@@ -19,6 +21,7 @@ from tests.delivery import samples
 from tests.support.broker import Broker, needs_mosquitto, wait_until
 from tests.support.rude_broker import (
     CONNACK,
+    CONNACK_311,
     Caller,
     Manners,
     RudeBroker,
@@ -47,7 +50,7 @@ class Ears:
 
     def received(self, message: Received) -> tuple[Letter, ...]:
         self.heard.append(message)
-        return ()
+        return (Letter("answers/me", b"no", retain=False, answer=True),)
 
     def delivered(self, topic: str) -> None:
         """What was said arrived."""
@@ -64,18 +67,16 @@ class Line:
         )
         for _ in range(5):
             self.outbox.put(samples.result_message())
+        usual = {"host": "127.0.0.1", "port": self.broker.port, "backoff_min_s": START_S, "backoff_max_s": MOST_S}
         self.publisher = Publisher(
-            MqttSettings(
-                host="127.0.0.1", port=self.broker.port, backoff_min_s=START_S, backoff_max_s=MOST_S,
-                **settings,  # type: ignore[arg-type]  # whatever a test changes
-            ),
+            MqttSettings(**{**usual, **settings}),  # type: ignore[arg-type]  # whatever a test changes
             samples.TOPICS,
             self.outbox,
             GatewayStatus(samples.factory(), samples.facts, time.time_ns),
             jitter=lambda: 0.0,
             wall_ns=time.time_ns,
             mailbox=self.ears,
-        )  # fmt: skip
+        )
         self.publisher.start()
 
     def failed(self, failure: Failure) -> int:
@@ -164,6 +165,40 @@ def test_a_broker_that_welcomes_and_sends_away_is_damped_and_told_why(
     assert "lost again and again" in caplog.messages[-1]
 
 
+@pytest.mark.parametrize("hangs_up", [1, 2, 3])
+def test_a_broker_that_hung_up_while_it_started_is_spoken_to_in_5(begin: Callable[..., Line], hangs_up: int) -> None:
+    def manners(caller: Caller) -> None:
+        if len(line.broker.came_s) > hangs_up:
+            caller.send(CONNACK if caller.mqtt5 else CONNACK_311)
+            caller.serve()
+
+    line = begin(manners)
+    wait_until(lambda: line.outbox.stats().total_rows == 0, 30.0, "results sent")
+    assert line.broker.callers[-1].mqtt5
+    for caller in line.broker.callers[:-1]:  # what was tried on the way said nothing, and left no will behind
+        assert [said[0] & 0xF0 for said in caller.said[1:]] in ([], [0xE0])
+
+
+def test_a_broker_that_hangs_up_on_5_alone_is_spoken_to_in_311(begin: Callable[..., Line]) -> None:
+    def manners(caller: Caller) -> None:
+        if not caller.mqtt5:
+            caller.send(CONNACK_311)
+            caller.serve()
+
+    line = begin(manners)
+    wait_until(lambda: line.outbox.stats().total_rows == 0, 30.0, "results sent")
+    assert [caller.mqtt5 for caller in line.broker.callers] == [True, False, True, False]
+    assert line.publisher.stats().connects == 1
+
+
+def test_a_broker_that_takes_nothing_is_tried_less_and_less_often(begin: Callable[..., Line]) -> None:
+    line = begin(after_welcome(disconnect(0x97)), backoff_min_s=0.1, backoff_max_s=10.0)
+    wait_until(lambda: len(line.broker.came_s) == UNSTEADY_LOSSES, 30.0, "some connections")
+    waits_s = [after - before for before, after in itertools.pairwise(line.broker.came_s)]
+    assert waits_s[-1] >= 0.1 * 2 ** (UNSTEADY_LOSSES - 2) / 2
+    assert line.outbox.stats().total_rows == 5
+
+
 def test_two_gateways_with_one_client_id_are_told_what_to_do(
     begin: Callable[..., Line], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -241,20 +276,36 @@ def test_no_more_is_sent_at_once_than_the_broker_takes(begin: Callable[..., Line
         caller.send(packet(0x20, b"\x00\x00\x03\x21\x00\x02"))  # receive maximum 2
         held: list[bytes] = []
         while True:
+            if not caller.more(0.1):  # all has come that comes unanswered
+                for each in held:
+                    caller.answer(each)
+                held.clear()
             said = caller.read()
             if said[0] & 0xF6 == 0x32:
                 held.append(said)
                 under_way.append(len(held))
             else:
                 caller.answer(said)
-            if len(held) >= 2 or len(under_way) in (1, 15):
-                for each in held:
-                    caller.answer(each)
-                held.clear()
 
-    line = begin(manners, letters=10)
-    wait_until(lambda: line.outbox.stats().total_rows <= 1, 30.0, "results sent")
+    begin(manners, letters=10)
+    wait_until(lambda: len(under_way) == 1 + 10 + 5, 30.0, "all sent")
     assert max(under_way) == 2
+
+
+def test_answers_that_nobody_takes_do_not_pile_up(begin: Callable[..., Line]) -> None:
+    def manners(caller: Caller) -> None:
+        caller.send(CONNACK)
+        caller.answer(caller.read())  # the birth
+        caller.send(packet(0x30, text(TOPIC) + b"\x00{}") * 500)
+        while True:
+            said = caller.read()
+            if b"answers/me" not in said:
+                caller.answer(said)
+
+    line = begin(manners)
+    wait_until(lambda: len(line.ears.heard) == 500, 30.0, "all heard")
+    wait_until(lambda: line.outbox.stats().total_rows == 0, 30.0, "events sent all the same")
+    assert sum(b"answers/me" in said for said in line.broker.callers[0].said) == MAX_ANSWERS
 
 
 def test_what_a_broker_welcomes_with_is_borne(begin: Callable[..., Line]) -> None:

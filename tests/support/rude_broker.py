@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -69,6 +70,10 @@ class Caller:
                 break
         self.said.append(first + self._exactly(length))
         return self.said[-1]
+
+    def more(self, within_s: float) -> bool:
+        """Whether the client says something more within some time."""
+        return bool(select.select([self._socket], [], [], within_s)[0])
 
     def serve(self, until_s: float = 60.0) -> None:
         """Be a broker that acknowledges everything, until the client goes or the time is over."""

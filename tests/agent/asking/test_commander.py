@@ -124,6 +124,19 @@ def test_what_could_forge_a_line_is_refused(counter: Counter, key: str, letter: 
     assert schema.is_valid(json.loads(counter.payload(**{key: "Łukasz, 田中 and \u0928\u093f\u200d"})))
 
 
+@pytest.mark.parametrize(
+    ("retained", "aged_s", "refusal"),
+    [(True, 0, Refusal.RETAINED), (False, 301, Refusal.EXPIRED), (False, -61, Refusal.EXPIRED)],
+)
+def test_what_comes_at_the_wrong_time_is_refused(
+    counter: Counter, retained: bool, aged_s: int, refusal: Refusal
+) -> None:
+    issued_at = rfc3339(counter.desk.clock.wall_ns() - aged_s * NS_PER_S)
+    asked = Asked("acknowledge", counter.payload(issued_at=issued_at), "mqtt", retained=retained)
+    assert counter.commander.handle(asked).refusal is refusal
+    assert counter.desk.desk.alarms()[0].state.value == "unacknowledged"
+
+
 def test_a_key_that_stands_twice_is_refused(counter: Counter) -> None:
     payload = counter.payload().replace(b"}", b', "machine": "fan_1"}')
     reply = counter.commander.handle(Asked("acknowledge", payload, "mqtt"))
