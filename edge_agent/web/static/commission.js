@@ -56,6 +56,7 @@ function contents(machine, problem) {
         button("Commission", start, true)), wrong];
   }
   const { phase } = standing, left = Object.entries(standing.left_out).map(([why, count]) => `${count} ${why.replaceAll("_", " ")}`).join(", ");
+  const notes = standing.notes.filter((note) => !["learnt", "refused"].includes(note.kind)); // the verdict says that
   const acts = (...buttons) => el("div", { class: "row", key: phase }, buttons);
   const more = button("Listen 5 minutes more", { action: "go_on", minutes: 5 }, phase === "refused"), discard = button("Discard", { action: "discard" });
   if (phase === "stopped") return [el("p", { role: "alert", key: "refusal" }, standing.refusal), acts(button("I have seen it", { action: "discard" }, true)), wrong];
@@ -63,7 +64,7 @@ function contents(machine, problem) {
     el("p", { key: "heard" }, `${number(standing.heard_s, 0)} of ${number(standing.wanted_s, 0)} s heard, ${standing.windows} windows${left && `; left out: ${left}`}`),
     el("progress", { key: "progress", max: standing.wanted_s, value: standing.heard_s, "aria-label": "Sound heard" }),
     standing.problem && el("p", { role: "alert", key: "problem" }, standing.problem),
-    standing.notes.length > 0 && el("ul", { key: "notes" }, standing.notes.slice(-5).map((note) => el("li", {}, note.text)))];
+    notes.length > 0 && el("ul", { key: "notes" }, notes.slice(-5).map((note) => el("li", {}, note.text)))];
   if (phase === "learning" || waits) return [...shown, el("p", { key: "learning" }, phase === "learning" ? "Learning: this takes some seconds." : "One moment."), wrong];
   if (phase === "listening") return [...shown, acts(button("Learn from what there is", { action: "conclude" }), button("Stop", { action: "discard" })), wrong];
   if (phase === "refused") return [...shown, el("p", { role: "alert", key: "refusal" }, `Not learnt: ${standing.refusal}`), acts(more, discard), wrong];

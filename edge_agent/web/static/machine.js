@@ -1,7 +1,7 @@
 // One machine: what it sounds like now, why, and how that came about.
 import { chart } from "./chart.js";
 import { el, get, hertz, hold, number, table, tag, time } from "./dom.js";
-import { silence } from "./machines.js";
+import { heard, silence } from "./machines.js";
 import { redraw } from "./page.js";
 import { spectrogram } from "./spectrogram.js";
 
@@ -33,7 +33,7 @@ export async function machinePage(name, state, above, below) {
 function now(facts, silent, last, newest) {
   return el("section", { class: "panel", "aria-label": "Now" },
     silent && el("p", { class: "said" }, silent),
-    el("p", { class: silent ? "soft" : "said" }, silent && last && `At ${time(last.at_s)}, the last time it was heard: `, !last ? "Nothing was heard yet." : last.state === "uncommissioned" ? "Nothing was learnt of it yet. Commission it below." : last.why || "sounds normal"),
+    el("p", { class: silent ? "soft" : "said" }, silent && last && `At ${time(last.at_s)}, the last time it was heard: `, !last ? "Nothing was heard yet." : last.state === "uncommissioned" ? "Nothing was learnt of it yet. Commission it below." : heard(last)),
     !silent && newest && newest !== last && el("p", {}, tag("rejected"), ` The window of ${time(newest.at_s)} was not scored: ${newest.why}.`),
     last && el("p", { class: "soft" }, [
       last.score !== null && `Score ${number(last.score)} of ${number(last.threshold)}`,

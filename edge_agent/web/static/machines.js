@@ -16,6 +16,12 @@ function stateOf(each, parts) {
   return each.last ? each.last.state : "quiet";
 }
 
+// What its last window said; an alarm outlasts the first windows that sound normal again.
+export function heard(last) {
+  const said = last.why || "sounds normal";
+  return last.state === "alarm" && last.score !== null && last.score < last.threshold ? `Still in alarm. Its last window: ${said}` : said;
+}
+
 function scoreBar(last) {
   const share = Math.min(1, last.score / (2 * last.threshold));
   return el("div", { class: "meter score", "aria-hidden": "true" }, el("div", { style: { width: `${100 * share}%` } }));
@@ -27,7 +33,7 @@ function card(each, state) {
   return el("li", { key: each.machine }, el("a", { class: `card ${now}`, href: `#/machine/${encodeURIComponent(each.machine)}` },
     el("strong", {}, each.machine), " ", tag(now, { down: "not heard", quiet: "not heard yet" }[now]), stands && [" ", stands],
     silent && el("p", {}, silent),
-    !silent && el("p", {}, !last ? "Waiting for the first window." : now === "uncommissioned" ? "Nothing was learnt of it yet. Open it to commission it." : last.why || "sounds normal"),
+    !silent && el("p", {}, !last ? "Waiting for the first window." : now === "uncommissioned" ? "Nothing was learnt of it yet. Open it to commission it." : heard(last)),
     !silent && scored && scoreBar(last),
     !silent && last && el("p", {}, [scored && `score ${number(last.score)} of ${number(last.threshold)}`, `level ${number(last.level_dbfs, 0, " dBFS")}`].filter(Boolean).join(" · "))));
 }

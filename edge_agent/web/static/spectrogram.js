@@ -24,8 +24,8 @@ class Spectrogram {
     this.note = el("span", { class: "soft" });
     const along = (...texts) => texts.map((text) => el("span", {}, text));
     this.element = el("div", {},
-      el("div", { class: "picture" }, el("div", { class: "up", "aria-hidden": "true" }, along("8 kHz", "2 kHz", "0")), this.canvas),
-      el("div", { class: "along", "aria-hidden": "true" }, along("1 min ago", "now")), el("div", { class: "row" }, this.button, this.note));
+      el("div", { class: "picture" }, el("div", { class: "axis-up", "aria-hidden": "true" }, along("8 kHz", "1.7 kHz", "0")), this.canvas),
+      el("div", { class: "axis-along", "aria-hidden": "true" }, along("1 min ago", "now")), el("div", { class: "row" }, this.button, this.note));
     this.refresh().then(() => this.follow());
   }
 
