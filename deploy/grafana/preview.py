@@ -28,7 +28,7 @@ _PALETTE = (
 )
 _NAMED = {
     "green": "#56a64b", "orange": "#ff9830", "red": "#e02f44", "yellow": "#f2cc0c", "blue": "#3274d9",
-    "purple": "#a352cc", "light-red": "#ff7383", "text": "#8e8e99",
+    "purple": "#a352cc", "light-red": "#ff7383", "light-blue": "#8ab8ff", "text": "#8e8e99",
 }  # fmt: skip
 _LEGENDS = 6
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 SOURCE_STATES = (("up", "green"), ("starting", "blue"), ("degraded", "orange"), ("down", "red"))
 ALARM_STATES = (
     ("normal", "green"), ("unacknowledged", "red"), ("acknowledged", "orange"), ("returned_unacknowledged", "yellow"),
-    ("latched", "purple"), ("suppressed", "light-red"), ("shelved", "blue"), ("out_of_service", "text"),
+    ("latched", "purple"), ("suppressed", "light-red"), ("shelved", "blue"), ("out_of_service", "light-blue"),
 )  # fmt: skip
 PROFILES = (("none", "red"), ("provisional", "orange"), ("calibrated", "green"))
 INPUTS = (("fine", "green"), ("unfit", "red"))

@@ -193,6 +193,18 @@ class ClipIndex:
     def _ids(self, query: str, *values: object) -> tuple[str, ...]:
         return tuple(clip_id for (clip_id,) in self._run(lambda db: db.execute(query, values).fetchall()))
 
+    def _make_tables(self, db: sqlite3.Connection) -> int:
+        """Two may find the file new at once: the second waits for the first, and has nothing left to do."""
+        db.execute("BEGIN IMMEDIATE")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            version, self.is_new = SCHEMA_VERSION, True
+        db.execute("COMMIT")
+        return int(version)
+
     def _together(self, statement: str, values: list[tuple[object, ...]]) -> None:
         def act(db: sqlite3.Connection) -> None:
             db.execute("BEGIN IMMEDIATE")
@@ -220,9 +232,8 @@ class ClipIndex:
             db.execute("PRAGMA synchronous=NORMAL")  # the sidecars are the truth; a lost commit is found at the start
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-                self.is_new = True
-            elif version != SCHEMA_VERSION:
+                version = self._make_tables(db)
+            if version != SCHEMA_VERSION:
                 raise DamagedIndexError(f"{self._path}: schema version {version}, this agent knows {SCHEMA_VERSION}")
             db.executescript(_LOOKUPS)
         except BaseException:

@@ -225,8 +225,7 @@ class SqliteOutbox:
             self._books.failed(failure)
             if failure is not Failure.DISK_FULL:
                 self._disconnect()
-            mend = "; give each agent a state directory of its own" if failure is Failure.IN_USE else ""
-            raise DeliveryError(failure, f"cannot {what}: outbox {self._path}: {error}{mend}") from error
+            raise DeliveryError(failure, f"cannot {what}: outbox {self._path}: {error}") from error
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is not None and place_of(self._path) != self._place:
@@ -278,21 +277,18 @@ class SqliteOutbox:
         db = open_file(self._path, max_bytes=self._limits.max_bytes, check=not self._checked)
         try:
             outbox_rows.check(db)
-            self._take_stock(db)
+            census = outbox_rows.census(db)
         except BaseException:
             db.close()  # or its lock keeps the next attempt out
             raise
         self._checked = True
         self._place = place_of(self._path)
-        return db
-
-    def _take_stock(self, db: sqlite3.Connection) -> None:
-        census = outbox_rows.census(db)
         self._books.waits((priority, rows, payload_bytes) for priority, rows, payload_bytes, _ in census)
         self._last_seq = max([self._last_seq, *(last_seq for *_, last_seq in census)])
-        self._room.opened(db)
+        self._room.opened()
         with contextlib.suppress(sqlite3.Error):  # they take room, and nothing else
             self._room.drop(db, outbox_rows.in_no_lane(), Dropped.CORRUPT)
+        return db
 
     def _begin_anew(self, error: sqlite3.Error) -> None:
         known_rows = sum(self._books.rows.values()) if self._db is not None else 0

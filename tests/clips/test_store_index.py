@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from edge_agent.clips.books import StoreLimits
 from edge_agent.clips.errors import ClipError
+from edge_agent.clips.index import ClipIndex
 from edge_agent.clips.reasons import Reason
 from edge_agent.clips.store import ClipStore
 from edge_agent.durable import write_whole
@@ -138,3 +140,26 @@ def test_a_lock_that_is_never_given_back_is_told(tmp_path: Path, monkeypatch: py
         assert len(store.rows()) == 1, "reading waits for nobody"
     store.delete(next(ids()))
     store.close()
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_several_who_find_the_index_missing_make_one(tmp_path: Path, attempt: int) -> None:
+    start, failures, new = threading.Barrier(4), list[Exception](), list[bool]()
+
+    def opens() -> None:
+        start.wait(30)
+        try:
+            index = ClipIndex(tmp_path / f"{attempt}.db")
+        except Exception as error:  # of a thread: told below
+            failures.append(error)
+        else:
+            new.append(index.is_new)
+            index.close()
+
+    threads = [threading.Thread(target=opens) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert sorted(new) == [False, False, False, True]

@@ -65,24 +65,6 @@ def test_the_file_keeps_its_cap(tmp_path: Path) -> None:
     assert path.stat().st_size <= 256 * 1024
 
 
-def test_a_cap_that_is_lowered_holds_from_the_next_start_on(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    alarm = samples.alarm_message()
-    with contextlib.closing(SqliteOutbox(path)) as outbox:
-        outbox.put(alarm)
-        outbox.put_all(results := [samples.result_message() for _ in range(2000)])
-    before_bytes = path.stat().st_size
-    with contextlib.closing(SqliteOutbox(path, OutboxLimits(max_bytes=256 * 1024))) as outbox:
-        assert path.stat().st_size <= 256 * 1024 < before_bytes / 3
-        kept = all_ids(outbox)
-        assert kept == [message.event_id for message in results[-len(kept) :]] != []
-        assert outbox.stats().dropped[Dropped.CAP] == 2000 - len(kept)
-        assert outbox.stats().total_rows == len(kept) + 1
-        assert all_ids(outbox, Priority.ALARM) == [alarm.event_id]
-        fill(outbox, 300)
-    assert path.stat().st_size <= 256 * 1024
-
-
 @pytest.mark.parametrize("damage", ["header", "middle", "truncated", "empty-of-sense", "other-schema"])
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "outbox.db"
@@ -144,7 +126,7 @@ def test_a_second_process_is_kept_out_until_the_first_is_gone(tmp_path: Path) ->
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(DeliveryError, match="state directory of its own") as caught:
+        with pytest.raises(DeliveryError) as caught:
             SqliteOutbox(path)
         assert caught.value.failure is Failure.IN_USE
         other.kill()

@@ -199,6 +199,8 @@ def fault_run(plant: Plant, directory: Path) -> Iterator[Watcher]:
     ):
         agent.wait_ready()
         run.wait("mqtt_failed_total", "sync_failures_total", "outbox_events", "sync_clips_waiting")
+        away = 'ALERTS{alertname="EdgeAgentBrokerUnreachable"}'
+        wait_until(lambda: server.has_figures(away), 120.0, "the alert of a broker that is away")
         second.start()
         run.wait("mqtt_failovers_total", "mqtt_replayed_total", "publish_latency_seconds_count", "mqtt_refused_total")
         second.suspend()
