@@ -140,6 +140,19 @@ def test_killed_between_the_disk_and_the_outbox_a_person_is_called_and_the_histo
     assert [entry.event for entry in history(first.state_dir).read()] == [Event.RAISE]
 
 
+def test_a_file_of_the_version_before_is_read_and_what_it_had_not_told_calls_a_person() -> None:
+    first = Desk()
+    first.outbox.close()
+    first.play([9.0] * 4)
+    path = first.state_dir / "alarms.json"
+    kept = json.loads(path.read_text())
+    for alarm in kept["alarms"]:
+        del alarm["untold"], alarm["shown"]
+    path.write_text(json.dumps(kept))
+    (told,) = again(first).sent(Priority.ALARM)
+    assert (told["state"], told["change"], told["announce"]) == ("unacknowledged", "update", True)
+
+
 def test_a_person_who_acted_is_not_called_for_what_was_not_told() -> None:
     first = Desk()
     first.outbox.close()
