@@ -41,6 +41,10 @@ def _names_another(day: Path) -> None:
     dropped_in(day, json_of(id=VICTIM, sound=json.loads(json_of())["sound"] | {"kind": "log_mel"}))
 
 
+def _claims_to_be_another(day: Path) -> None:
+    dropped_in(day, json_of(id=VICTIM))  # which is not pinned by its word
+
+
 def _huge(key: str, value: int) -> Callable[[Path], None]:
     return lambda day: void(dropped_in(day, json_of(**{key: value})))
 
@@ -78,6 +82,7 @@ def void(_: object) -> None:
 
 HOSTILE: dict[str, Callable[[Path], None]] = {
     "a sidecar that names another clip": _names_another,
+    "a sidecar that claims to be another clip's": _claims_to_be_another,
     "a size beyond all numbers": _huge("size_bytes", 1 << 70),
     "a picture beyond all numbers": _huge("picture_bytes", 1 << 70),
     "a time beyond all calendars": _huge("window_start_ns", 1 << 70),
@@ -107,7 +112,7 @@ def test_what_others_drop_harms_no_clip(tmp_path: Path, name: str) -> None:
         again = store_of(tmp_path)
         again.tidy()
         assert again.find(VICTIM) == victim
-        assert VICTIM in {row.id for row in again.rows()}
+        assert {row.id: row.pinned for row in again.rows()}[VICTIM]
         assert sum(size for _, _, size in again.stats().clips) < 20_000
         assert [flaw for clip, flaw in again.verify() if clip == VICTIM] == []
         again.put(sidecar("01HF7YAT00BBBBBBBBBBBBBBBB", Reason.ALARM), b"more sound")
