@@ -53,9 +53,24 @@ class OutboxRoom:
         """Occupy the reserve; False when the disk has no room for it."""
         return make_reserve(self._reserve_path, self._limits.reserve_bytes)
 
-    def opened(self) -> None:
-        """The file was opened, with the limits of a disk that has room."""
+    def opened(self, db: sqlite3.Connection) -> None:
+        """The file was opened, with the limits of a disk that has room; one above its cap, which was lowered, shrinks.
+
+        Where that fails, for the disk has no room for it, the file keeps its size, and the next start tries again.
+        """
         self._disk_full = False
+        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+        wanted_pages = self._limits.max_bytes // int(page_bytes)
+        if _pages(db)[0] <= wanted_pages:
+            return
+        try:
+            while _pages(db)[1] > wanted_pages and self._give_up_something(db, (Priority.RESULT,)):
+                pass
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            set_limits(db, self._limits.max_bytes)
+        except sqlite3.OperationalError as error:
+            _log.warning("outbox %s is larger than its max_bytes, and does not shrink: %s", self._path, error)
 
     def make(self, db: sqlite3.Connection, message: Message) -> None:
         """Free some room for a message.
@@ -136,7 +151,13 @@ class OutboxRoom:
 
 
 def _at_cap(db: sqlite3.Connection) -> bool:
-    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    pages, used = _pages(db)
     (most,) = db.execute("PRAGMA max_page_count").fetchone()
+    return used + _SPARE_PAGES >= int(most) or pages >= int(most)
+
+
+def _pages(db: sqlite3.Connection) -> tuple[int, int]:
+    """Of the file, and those of them that hold something."""
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
     (free,) = db.execute("PRAGMA freelist_count").fetchone()
-    return int(pages) - int(free) + _SPARE_PAGES >= int(most) or int(pages) >= int(most)
+    return int(pages), int(pages) - int(free)

@@ -18,9 +18,8 @@ from edge_agent.delivery.errors import DeliveryError, Failure
 from edge_agent.delivery.message import Message, Priority
 from edge_agent.delivery.outbox import Dropped, OutboxLimits, OutboxStats, Row
 from edge_agent.delivery.outbox_books import OutboxBooks
-from edge_agent.delivery.outbox_damage import damaged, keep_copy_of_journal, look_at, set_aside
-from edge_agent.delivery.outbox_file import copy_out, failure_of, journal_frames, open_file, place_of
-from edge_agent.delivery.outbox_journal import JournalMarks, marks_of
+from edge_agent.delivery.outbox_connection import OutboxConnection
+from edge_agent.delivery.outbox_file import failure_of
 from edge_agent.delivery.outbox_room import OutboxRoom
 from edge_agent.delivery.outbox_rows import lazily, transaction
 
@@ -51,14 +50,11 @@ class SqliteOutbox:
         self._path = path
         self._limits = limits or OutboxLimits()
         self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
         self._closed = False
-        self._checked = False
-        self._astray = False
-        self._place: tuple[int, int] | None = None
         self._last_seq = 0
         self._books = OutboxBooks()
         self._room = OutboxRoom(path, self._limits, self._books)
+        self._connection = OutboxConnection(path, self._limits, self._books, self._room)
         with self._lock:
             try:
                 self._attempt("open", lambda db: None)
@@ -183,7 +179,7 @@ class SqliteOutbox:
                 oldest_ns = now_ns - int(self._limits.max_age_s * 1e9)
                 where = f"priority = {Priority.RESULT:d} AND clock_synced = 1 AND occurred_ns < {oldest_ns:d}"
                 self._drop("drop old results", where, Dropped.AGE)
-            self._room.grow_again(self._db)
+            self._room.grow_again(self._connection.db)
 
     @property
     def last_seq(self) -> int:
@@ -195,16 +191,16 @@ class SqliteOutbox:
         """The books; they need no disk but for the oldest event, which is None while the disk fails."""
         with self._lock:
             oldest_ns: int | None = None
-            if self._db is not None:
+            if self._connection.db is not None:
                 with contextlib.suppress(sqlite3.Error):  # counted by the next operation that needs the row
-                    oldest_ns = outbox_rows.oldest_occurred_ns(self._db)
+                    oldest_ns = outbox_rows.oldest_occurred_ns(self._connection.db)
             return self._books.stats(oldest_ns)
 
     def close(self) -> None:
         """Free the file."""
         with self._lock:
             self._closed = True
-            self._disconnect()
+            self._connection.close()
 
     # Everything below runs with the lock held.
 
@@ -214,95 +210,24 @@ class SqliteOutbox:
             raise DeliveryError(Failure.CLOSED, f"cannot {what}: the outbox {self._path} is closed")
         try:
             try:
-                return operation(self._connected())
+                return operation(self._open_db())
             except sqlite3.Error as error:
                 if failure_of(error) is not Failure.CORRUPT:
                     raise
-                self._begin_anew(error)
-                return operation(self._connected())
+                self._connection.begin_anew(error)
+                return operation(self._open_db())
         except sqlite3.Error as error:
             failure = failure_of(error)
             self._books.failed(failure)
             if failure is not Failure.DISK_FULL:
-                self._disconnect()
-            raise DeliveryError(failure, f"cannot {what}: outbox {self._path}: {error}") from error
+                self._connection.close()
+            mend = "; give each agent a state directory of its own" if failure is Failure.IN_USE else ""
+            raise DeliveryError(failure, f"cannot {what}: outbox {self._path}: {error}{mend}") from error
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._db is not None and place_of(self._path) != self._place:
-            self._return_to_place(self._db)
-        if self._db is None:
-            if moved := look_at(self._path):
-                self._books.set_aside(0, emptied=False)
-                _log.error("the journal of outbox %s is damaged: set aside as %s", self._path, moved)
-            marks = marks_of(self._path.with_name(self._path.name + "-wal"))
-            try:
-                self._db = self._opened()
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-                    raise
-                raise damaged(str(error)) from error  # no such table, no such column, unsupported file format
-            self._tell_of_what_the_journal_lost(self._db, marks)
-        return self._db
-
-    def _tell_of_what_the_journal_lost(self, db: sqlite3.Connection, marks: JournalMarks) -> None:
-        if not marks.commits or (read := journal_frames(db)) is None or not marks.lost_behind(read):
-            return
-        self._books.set_aside(0, emptied=False)
-        copy = keep_copy_of_journal(self._path)
-        _log.error("the journal of outbox %s is damaged: what came after is lost, a copy is %s", self._path, copy)
-
-    def _return_to_place(self, db: sqlite3.Connection) -> None:
-        """The file was deleted or replaced: what is in it would end with this process.
-
-        Where it cannot be put back it serves on, and the next call tries again.
-        """
-        copied, replaced = self._path.with_name(self._path.name + ".rescued"), os.path.lexists(self._path)
-        try:
-            copy_out(db, copied)
-            set_aside(self._path)
-            copied.replace(self._path)
-        except (sqlite3.Error, OSError, DeliveryError) as error:
-            self._books.failed(Failure.IO)
-            if not self._astray:
-                _log.error("outbox %s was deleted or replaced, and cannot be put back: %s", self._path, error)
-            self._astray = True
-            return
-        self._astray = False
-        self._disconnect()
-        self._books.files_set_aside += replaced
-        _log.error("outbox %s was %s while in use: put back", self._path, "replaced" if replaced else "deleted")
-
-    def _opened(self) -> sqlite3.Connection:
-        """Open the file, and enter what it holds."""
-        db = open_file(self._path, max_bytes=self._limits.max_bytes, check=not self._checked)
-        try:
-            outbox_rows.check(db)
-            census = outbox_rows.census(db)
-        except BaseException:
-            db.close()  # or its lock keeps the next attempt out
-            raise
-        self._checked = True
-        self._place = place_of(self._path)
-        self._books.waits((priority, rows, payload_bytes) for priority, rows, payload_bytes, _ in census)
-        self._last_seq = max([self._last_seq, *(last_seq for *_, last_seq in census)])
-        self._room.opened()
-        with contextlib.suppress(sqlite3.Error):  # they take room, and nothing else
-            self._room.drop(db, outbox_rows.in_no_lane(), Dropped.CORRUPT)
+    def _open_db(self) -> sqlite3.Connection:
+        db = self._connection.opened()
+        self._last_seq = max(self._last_seq, self._connection.newest_seq)
         return db
-
-    def _begin_anew(self, error: sqlite3.Error) -> None:
-        known_rows = sum(self._books.rows.values()) if self._db is not None else 0
-        self._disconnect()
-        self._checked = False
-        target = set_aside(self._path)
-        self._books.set_aside(known_rows)
-        _log.error("outbox %s is damaged (%s): set aside as %s, a new one begins", self._path, error, target)
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            with contextlib.suppress(sqlite3.Error):  # closing is all that is left to do with it
-                self._db.close()
-            self._db = None
 
     def _insert_with_room(
         self, db: sqlite3.Connection, message: Message, seq: int | None = None, *, new: bool = True

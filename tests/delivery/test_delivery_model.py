@@ -233,6 +233,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         dropped = self.dropped_before + sum(stats.dropped.values())
         # one that was taken, and dropped before it was forgotten, is no loss
         assert len(gone) <= dropped <= len(gone) + len(self.taken) + len(self.lost_with_memory)
+        assert stats.dropped[Dropped.AGE] <= len(self.may_have_aged)
         assert not stats.dropped[Dropped.CORRUPT]
         assert stats.files_set_aside == 0
         self._the_oldest_went_first(kept, gone)

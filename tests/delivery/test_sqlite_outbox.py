@@ -35,7 +35,7 @@ def fill(outbox: SqliteOutbox, count: int) -> list[str]:
 
 def test_every_commit_is_durable(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
-    db = outbox._db  # the pragmas are the promise
+    db = outbox._connection.db  # the pragmas are the promise
     assert db is not None
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -44,7 +44,7 @@ def test_every_commit_is_durable(tmp_path: Path) -> None:
 
 def test_the_disk_is_waited_for_once_for_all_that_is_put_together_and_not_for_what_is_forgotten(tmp_path: Path) -> None:
     outbox = SqliteOutbox(tmp_path / "outbox.db")
-    db = outbox._db
+    db = outbox._connection.db
     assert db is not None
     said: list[str] = []
     db.set_trace_callback(lambda statement: said.append(statement.split("(")[0]))
@@ -62,6 +62,24 @@ def test_the_file_keeps_its_cap(tmp_path: Path) -> None:
     outbox = SqliteOutbox(path, OutboxLimits(max_bytes=256 * 1024, reserve_bytes=4096))
     fill(outbox, 400)
     outbox.close()
+    assert path.stat().st_size <= 256 * 1024
+
+
+def test_a_cap_that_is_lowered_holds_from_the_next_start_on(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    alarm = samples.alarm_message()
+    with contextlib.closing(SqliteOutbox(path)) as outbox:
+        outbox.put(alarm)
+        outbox.put_all(results := [samples.result_message() for _ in range(2000)])
+    before_bytes = path.stat().st_size
+    with contextlib.closing(SqliteOutbox(path, OutboxLimits(max_bytes=256 * 1024))) as outbox:
+        assert path.stat().st_size <= 256 * 1024 < before_bytes / 3
+        kept = all_ids(outbox)
+        assert kept == [message.event_id for message in results[-len(kept) :]] != []
+        assert outbox.stats().dropped[Dropped.CAP] == 2000 - len(kept)
+        assert outbox.stats().total_rows == len(kept) + 1
+        assert all_ids(outbox, Priority.ALARM) == [alarm.event_id]
+        fill(outbox, 300)
     assert path.stat().st_size <= 256 * 1024
 
 
@@ -100,9 +118,9 @@ def test_damage_found_while_running_costs_what_was_in_the_file_and_no_more(tmp_p
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path)
     fill(outbox, 400)
-    assert outbox._db is not None
-    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    outbox._db.execute("PRAGMA shrink_memory")
+    assert outbox._connection.db is not None
+    outbox._connection.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._connection.db.execute("PRAGMA shrink_memory")
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(path.stat().st_size - 4096))
@@ -126,7 +144,7 @@ def test_a_second_process_is_kept_out_until_the_first_is_gone(tmp_path: Path) ->
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(DeliveryError) as caught:
+        with pytest.raises(DeliveryError, match="state directory of its own") as caught:
             SqliteOutbox(path)
         assert caught.value.failure is Failure.IN_USE
         other.kill()
@@ -223,8 +241,8 @@ def test_a_disk_that_fills_near_the_cap_takes_alarms_all_the_same(small_disk: Pa
     with contextlib.closing(SqliteOutbox(small_disk / "outbox.db", limits)) as outbox:
         while not outbox.stats().dropped[Dropped.CAP]:
             fill(outbox, 100)
-        assert outbox._db is not None
-        outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert outbox._connection.db is not None
+        outbox._connection.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (small_disk / "somebody-else").write_bytes(b"x" * (_free_bytes(small_disk) // 4096 * 4096))
         assert _free_bytes(small_disk) < 4096
         alarms = [samples.alarm_message() for _ in range(50)]
