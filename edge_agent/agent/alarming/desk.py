@@ -237,6 +237,12 @@ class AlarmDesk:
                 alarm = replace(alarm, id=first[0], changed_ns=first[1])
             return self._data(Change(alarm, None))
 
+    def tell_again(self, key: AlarmKey) -> None:
+        """Say where an alarm stands, as one more event; what waits to be told says it anyway."""
+        with self._lock:
+            if key not in self._untold:
+                self._send(self._data(Change(self._book.alarm(key), None)), self._clock.wall_ns())
+
     def is_watched(self, machine: str) -> bool:
         """Whether there is such a machine."""
         return machine in self._machines

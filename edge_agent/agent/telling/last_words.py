@@ -19,8 +19,10 @@ class LastWords:
     """Says where alarms stand at each connection, and puts right what a broker retains of them. Publisher's thread.
 
     A broker may have lost what it retained, be another one than that which has it, or retain what the state directory
-    does not know any more: the file was damaged, the disk replaced, the machine configured away. What the outbox still
-    holds comes after it, and ends with the same word.
+    does not know any more: the file was damaged, the disk replaced, the machine configured away.
+
+    What is said of an episode is an event like every other: it goes through the outbox, behind what waits there. What
+    is said of alarms that never were is a letter: there is no episode that it could tell of.
 
     Args:
         alarms: What the gateway knows.
@@ -50,7 +52,7 @@ class LastWords:
         if self._all_machines:
             machines = (AlarmKey(Kind.ANOMALY, machine) for machine in self._alarms.machines)
             keys = sorted({*keys, *machines, PLANT})
-        return [self._word(key) for key in keys]
+        return [letter for key in keys for letter in self._word(key)]
 
     def received(self, message: Received) -> Sequence[Letter]:
         """What the broker retains; the answer puts it right."""
@@ -65,12 +67,14 @@ class LastWords:
         alarm = self._alarms.alarm(key)
         if _said(message.payload) == (alarm.state.value, "" if alarm.state is State.NORMAL else alarm.id):
             return ()
-        return (self._word(key),)
+        return self._word(key)
 
-    def _word(self, key: AlarmKey) -> Letter:
-        now_ns = self._clock.wall_ns()
-        message = self._messages.make(self._alarms.standing(key), occurred_ns=now_ns)
-        return Letter(message.topic, message.payload)
+    def _word(self, key: AlarmKey) -> Sequence[Letter]:
+        if self._alarms.alarm(key).id:
+            self._alarms.tell_again(key)
+            return ()
+        message = self._messages.make(self._alarms.standing(key), occurred_ns=self._clock.wall_ns())
+        return (Letter(message.topic, message.payload),)
 
 
 def _said(payload: bytes) -> tuple[str, str] | None:

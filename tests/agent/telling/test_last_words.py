@@ -12,6 +12,7 @@ from edge_agent.alarms.alarm import AlarmKey, Kind
 from edge_agent.alarms.rules import Action
 from edge_agent.alarms.states import Event
 from edge_agent.delivery.events import Event as WireEvent
+from edge_agent.delivery.message import Priority
 from edge_agent.delivery.signals import Letter, Received
 from edge_agent.delivery.states import AlarmData
 from tests.agent.alarming.desk import Desk
@@ -37,13 +38,33 @@ def test_each_connection_is_told_what_is_not_normal() -> None:
     desk = Desk(machines=("fan_1", "fan_2"))
     assert words(desk).opened() == []
     desk.play([9.0] * 4)
-    (letter,) = words(desk).opened()
-    assert (letter.topic, letter.retain) == (f"{BASE}/machine/fan_1/alarm", True)
-    assert (data(letter)["state"], data(letter)["announce"]) == ("unacknowledged", False)
-    assert data(letter)["anomaly"]["score"] == 9.0
+    assert words(desk).opened() == []  # an event like every other
+    first, again = desk.sent(Priority.ALARM, "/machine/fan_1/alarm")
+    assert again == {**first, "change": "update", "announce": False}
     desk.desk.act(FAN, Action(Event.ACKNOWLEDGE, "anna"))
     desk.play([0.5] * 6, first=4)
+    told = len(desk.sent(Priority.ALARM))
     assert words(desk).opened() == []
+    assert len(desk.sent(Priority.ALARM)) == told
+
+
+def test_what_waits_to_be_told_is_not_told_before_without_calling_anybody() -> None:
+    desk = Desk()
+    desk.outbox.close()
+    desk.play([9.0] * 4)
+    held = desk.intake.held
+    words(desk).opened()
+    assert desk.intake.held == held
+
+
+def test_another_broker_that_retains_a_former_state_hears_of_this_one() -> None:
+    desk = Desk()
+    desk.play([9.0] * 4)
+    former = json.dumps({"data": desk.sent(Priority.ALARM)[-1]}).encode()
+    desk.desk.act(FAN, Action(Event.ACKNOWLEDGE, "anna"))
+    told = len(desk.sent(Priority.ALARM))
+    assert words(desk).received(retained("machine/fan_1/alarm", former)) == ()
+    assert [each["state"] for each in desk.sent(Priority.ALARM)[told:]] == ["acknowledged"]
 
 
 def test_home_assistant_knows_a_state_of_machines_that_never_had_an_alarm() -> None:
@@ -60,18 +81,18 @@ def test_home_assistant_knows_a_state_of_machines_that_never_had_an_alarm() -> N
 def test_what_is_retained_of_an_alarm_that_nobody_knows_is_put_right() -> None:
     lost = Desk()
     lost.play([9.0] * 4)
-    (stale,) = words(lost).opened()
+    stale = json.dumps({"data": lost.sent(Priority.ALARM)[-1]}).encode()
     fresh = words(Desk(randomness=lambda size: b"\1" * size))
-    (letter,) = fresh.received(retained("machine/fan_1/alarm", stale.payload))
-    assert (letter.topic, data(letter)["state"]) == (stale.topic, "normal")
+    (letter,) = fresh.received(retained("machine/fan_1/alarm", stale))
+    assert (letter.topic, letter.retain, data(letter)["state"]) == (f"{BASE}/machine/fan_1/alarm", True, "normal")
     assert fresh.received(retained("machine/fan_1/alarm", letter.payload)) == ()
-    assert words(lost).received(retained("machine/fan_1/alarm", stale.payload)) == ()  # it is as it says
-    assert (
-        fresh.received(retained("machine/fan_1/alarm", stale.payload, retained=False)) == ()
-    )  # an event, no last word
-    (letter,) = fresh.received(retained("alarm", stale.payload))
+    told = len(lost.sent(Priority.ALARM))
+    assert words(lost).received(retained("machine/fan_1/alarm", stale)) == ()  # it is as it says
+    assert len(lost.sent(Priority.ALARM)) == told
+    assert fresh.received(retained("machine/fan_1/alarm", stale, retained=False)) == ()  # news, no last word
+    (letter,) = fresh.received(retained("alarm", stale))
     assert data(letter)["kind"] == "plant_event"
-    (letter,) = fresh.received(retained("machine/fan_1/fault/hum", stale.payload))
+    (letter,) = fresh.received(retained("machine/fan_1/fault/hum", stale))
     assert (data(letter)["fault"], data(letter)["state"]) == ("hum", "normal")
 
 
