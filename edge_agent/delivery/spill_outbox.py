@@ -170,12 +170,13 @@ class SpillOutbox:
         moved = 0
         for priority in Priority:
             while rows := self._memory.read(priority, after_seq=0, limit=_MOVED_AT_ONCE):
-                try:
-                    self._disk.adopt(rows)
-                except DeliveryError:
-                    return False
-                self._memory.delete([row.seq for row in rows])
-                moved += len(rows)
+                for row in rows:  # one by one: what is on the disk must not be told from memory as well
+                    try:
+                        self._disk.adopt(row)
+                    except DeliveryError:
+                        return False
+                    self._memory.delete([row.seq])
+                    moved += 1
         if moved:
             _log.info("the disk takes events again: %d were held in memory", moved)
         return True

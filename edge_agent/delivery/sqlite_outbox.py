@@ -84,19 +84,17 @@ class SqliteOutbox:
         with self._lock:
             self._attempt(f"store {len(messages)} events", lambda db: self._insert_together(db, messages))
 
-    def adopt(self, rows: Sequence[Row]) -> None:
-        """Take over rows with their places; ids that are there already are left out.
+    def adopt(self, row: Row) -> None:
+        """Take over a row with its place; an id that is there already changes nothing.
 
         Raises:
-            DeliveryError: Not all were taken over; `adopt` them again, which takes none twice.
+            DeliveryError: It was not taken over.
         """
-
-        def insert(db: sqlite3.Connection) -> None:
-            for row in rows:
-                self._insert_with_room(db, row.message, row.seq, new=False)  # it was accepted when it came
-
         with self._lock:
-            self._attempt(f"take over {len(rows)} events", insert)
+            self._attempt(
+                f"take over event {row.message.event_id}",
+                lambda db: self._insert_with_room(db, row.message, row.seq, new=False),  # accepted when it came
+            )
 
     def skip_to(self, seq: int) -> None:
         """Places up to this one are taken by another outbox."""

@@ -1,7 +1,9 @@
 """What the disk refuses is held in memory, sent from there, and moved to the disk when it takes it."""
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,9 +165,30 @@ def test_two_starts_without_the_disk_do_not_give_the_same_places(tmp_path: Path)
 def test_an_event_whose_place_is_taken_on_the_disk_gets_another(disk: FailingDisk) -> None:
     there, come = samples.alarm_message("there"), samples.alarm_message("come")
     disk.put(there)
-    disk.adopt([Row(1, come), Row(1, there)])
+    for message in (come, there):
+        disk.adopt(Row(1, message))
     assert _ids(_read(disk, Priority.ALARM)) == [there.event_id, come.event_id]
     assert disk.last_seq == 2
+
+
+def test_alarms_of_which_the_disk_takes_only_some_are_told_once(tmp_path: Path) -> None:
+    disk = FailingDisk(tmp_path / "outbox.db", OutboxLimits(max_bytes=128 * 1024, reserve_bytes=4096))
+    with contextlib.closing(SpillOutbox(disk)) as outbox:
+        disk.failing = Failure.IO
+        alarms = [
+            replace(samples.alarm_message(f"m{index}"), payload=random.Random(index).randbytes(2500))
+            for index in range(100)
+        ]
+        outbox.put_all(alarms)
+        disk.failing = None
+        assert not outbox.retry()
+        assert 0 < disk.stats().rows[Priority.ALARM] < len(alarms)
+        assert _ids(_read(outbox, Priority.ALARM)) == [alarm.event_id for alarm in alarms]
+        assert outbox.stats().rows[Priority.ALARM] == len(alarms)
+        for row in _read(outbox, Priority.ALARM):
+            outbox.delete([row.seq])
+        assert outbox.stats().total_rows == 0
+        assert outbox.retry()
 
 
 def test_what_the_disk_cannot_read_for_a_while_is_not_passed_over(disk: FailingDisk) -> None:
