@@ -63,7 +63,7 @@ def test_machines_are_listed_the_odd_first_and_follow_live(agent: Agent) -> None
     with browser_page() as (page, errors):
         page.goto(f"http://127.0.0.1:{agent.http_port}/")
         page.get_by_role("link", name="pump_1").wait_for()
-        page.get_by_text("not learnt yet").wait_for()
+        page.get_by_role("link", name="fan_1").get_by_text("not learnt yet").wait_for()
         page.get_by_role("heading", name="4 machines: 1 in alarm, 2 not heard").wait_for(timeout=60_000)
         assert page.locator(".card strong").first.inner_text() == "pump_1"
         pump = page.get_by_role("link", name="pump_1")

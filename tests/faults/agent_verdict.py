@@ -45,7 +45,8 @@ class Verdict:
         heard: Different events that the subscriber heard.
         repeated: How often one was heard again.
         visible_duplicates: Events that a subscriber that keeps a set of ids shows twice: told anew under another id.
-        restated: Words on where an alarm stands that the agent says at a connection, without the outbox.
+        restated: Words on where an alarm stands that the agent says at a connection, through the outbox (and marked as
+            no announcement) or, of alarms that never were, without it.
         lost: Accepted and never heard.
         altered: Heard otherwise than accepted, `replayed` apart.
         invented: Heard and never accepted, and no word on an alarm that was.
@@ -107,7 +108,7 @@ def judge(
         if contents[event_id] != _content(event) or committed[event_id].topic != each.topic:
             altered.add(event_id)
         if told.setdefault((each.topic, _data(event)), event_id) != event_id:
-            duplicates.add(event_id)
+            (restated if event["data"].get("announce") is False else duplicates).add(event_id)
     lives = _windows(accepted)
     return Verdict(
         agent_kills=kills[0],

@@ -26,7 +26,7 @@ def test_no_accepted_event_of_a_killed_agent_is_lost(tmp_path: Path) -> None:
     assert verdict.agent_kills > 0
     assert verdict.broker_kills > 0
     assert verdict.alarms > 0
-    assert verdict.windows > 10 * KILLS
+    assert verdict.windows > 5 * KILLS  # much was under way at each
 
 
 def _event(number: int, start: str, score: float = 1.0) -> Accepted:
@@ -54,6 +54,15 @@ def _word(alarm: str, event_id: str) -> bytes:
 ALARM = Accepted(1, "a1", "m/pump_1/alarm", _word("of", "a1"), gone=True)
 
 
+def _standing(event_id: str, *, announce: bool) -> Accepted:
+    data = {"alarm": "of", "state": "unacknowledged", "announce": announce, "replayed": False}
+    return replace(ALARM, event_id=event_id, payload=json.dumps({"id": event_id, "data": data}).encode())
+
+
+TOLD_AGAIN = [_standing(event_id, announce=False) for event_id in ("b1", "b2")]
+ANNOUNCED_AGAIN = [_standing(event_id, announce=True) for event_id in ("c1", "c2")]
+
+
 @pytest.mark.parametrize(
     ("accepted", "heard", "windows", "wrong"),
     [
@@ -66,6 +75,8 @@ ALARM = Accepted(1, "a1", "m/pump_1/alarm", _word("of", "a1"), gone=True)
         (EVENTS, HEARD, 14, "untold"),
         ([*EVENTS, AGAIN], [*HEARD, _heard(AGAIN)], 13, "visible_duplicates"),
         ([*EVENTS, ALARM], [*HEARD, _heard(ALARM), _heard(replace(ALARM, payload=_word("of", "a2")))], 12, None),
+        ([*EVENTS, *TOLD_AGAIN], [*HEARD, *map(_heard, TOLD_AGAIN)], 12, None),
+        ([*EVENTS, *ANNOUNCED_AGAIN], [*HEARD, *map(_heard, ANNOUNCED_AGAIN)], 12, "visible_duplicates"),
         (
             [*EVENTS, ALARM],
             [*HEARD, _heard(ALARM), _heard(replace(ALARM, payload=_word("other", "a2")))],
@@ -83,6 +94,8 @@ ALARM = Accepted(1, "a1", "m/pump_1/alarm", _word("of", "a1"), gone=True)
         "untold",
         "under two ids",
         "a word on an alarm",
+        "told again",
+        "announced again",
         "a word on no alarm",
     ],
 )
