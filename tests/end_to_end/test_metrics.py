@@ -21,6 +21,7 @@ pytestmark = [
     needs_mosquitto,
     needs_prometheus,
     needs_libfiu,
+    pytest.mark.xdist_group("metrics"),
 ]
 
 STILL = {
