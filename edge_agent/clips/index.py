@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, fields, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from edge_agent.clips.reasons import Reason
 from edge_agent.clips.row import ClipRow
 
 SCHEMA_VERSION = 1
+_OPEN_WITHIN_S = 5.0
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 _SCHEMA = """
 CREATE TABLE clip (
@@ -226,9 +228,9 @@ class ClipIndex:
         return status.st_dev, status.st_ino
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=_OPEN_WITHIN_S, isolation_level=None, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode=WAL")
+            _use_wal(db)
             db.execute("PRAGMA synchronous=NORMAL")  # the sidecars are the truth; a lost commit is found at the start
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
@@ -257,6 +259,20 @@ class ClipIndex:
             if code == sqlite3.SQLITE_CANTOPEN and not os.access(self._path.parent, os.W_OK):
                 failure = Failure.READ_ONLY
             raise ClipError(f"index of clips {self._path}: {error}; check the disk", failure) from error
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log: SQLite waits for no lock here, whatever its timeout, so several may try in turn."""
+    until_s = time.monotonic() + _OPEN_WITHIN_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def set_aside(path: Path) -> Path:
