@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CHROMIUM = shutil.which("chromium")
-_AXE = ROOT / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+_AXE = ROOT / ".cache" / "axe" / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -65,10 +66,14 @@ def axe_script() -> Path:
         npm = shutil.which("npm")
         if npm is None:
             pytest.skip("npm is not installed")
-        words = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(_AXE.parents[2]), "axe-core@4"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-        if not _AXE.is_file():
-            pytest.skip(f"axe-core cannot be fetched: {done.stderr[-300:]}")
+        _AXE.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_AXE.parent) as place:  # one that is stopped midway leaves nothing half
+            words = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", place, "axe-core@4"]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+            fetched = Path(place) / "node_modules" / "axe-core" / "axe.min.js"
+            if not fetched.is_file():
+                pytest.skip(f"axe-core cannot be fetched: {done.stderr[-300:]}")
+            fetched.replace(_AXE)
     return _AXE
 
 

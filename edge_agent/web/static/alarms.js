@@ -1,6 +1,6 @@
 // Alarms: what stands, what people do about it, and what happened.
 import { extend, redraw } from "./page.js";
-import { el, get, moment, post, say, table, tag, time } from "./dom.js";
+import { el, get, moment, player, post, say, table, tag, time } from "./dom.js";
 import { WORDS, alarmsOf, inOrder } from "./standing.js";
 
 const TIMES = [["1 hour", 3600], ["8 hours", 28800], ["1 day", 86400], ["1 week", 604800]];
@@ -8,6 +8,7 @@ const ASK_AGAIN_MS = 60000;
 const PUT_ASIDE = ["shelve", "out_of_service"]; // whoever does so says why
 const answers = new Map(); // what became of the last act on an alarm
 const normals = new Map(); // of a clip, its most alike normal sound
+const gone = new Set(); // clips that turned out not to be kept any more
 
 function operator() { return localStorage.getItem("operator") || ""; }
 function keyOf(alarm) { return `${alarm.kind} ${alarm.machine} ${alarm.fault} ${alarm.id}`; }
@@ -62,18 +63,23 @@ function sounds(alarm) {
   if (!alarm.clips.length) return null;
   const [first] = alarm.clips, found = normals.get(first);
   if (!found || (!found.normal && performance.now() - found.at_ms > ASK_AGAIN_MS)) ask(first);
-  const sound = (clip, title, name) => el("div", { key: clip }, el("p", { class: "soft" }, title), el("audio", { controls: true, preload: "none", src: `/api/clips/${clip}/audio`, "aria-label": name }));
+  const sound = (clip, title, name, lost) => el("div", { key: clip }, el("p", { class: "soft" }, title),
+    gone.has(clip) ? el("p", { class: "soft" }, "It is not kept any more.") : player(clip, name, lost));
   return el("div", { class: "sounds", key: "sounds" },
-    alarm.clips.map((clip, at) => sound(clip, alarm.clips.length > 1 ? `The alarm, ${at + 1} of ${alarm.clips.length}:` : "The alarm:", `Sound of the alarm of ${ownerOf(alarm)}${at ? `, ${at + 1}` : ""}`)),
-    found?.normal && sound(found.normal.id, `Its most alike normal sound, ${moment(found.normal.at_s)}:`, `Normal sound of ${ownerOf(alarm)}`),
+    alarm.clips.map((clip, at) => sound(clip, alarm.clips.length > 1 ? `The alarm, ${at + 1} of ${alarm.clips.length}:` : "The alarm:",
+      `Sound of the alarm of ${ownerOf(alarm)}${at ? `, ${at + 1}` : ""}`, () => { gone.add(clip); say("This sound is not kept any more"); redraw(); })),
+    found?.normal && sound(found.normal.id, `Its most alike normal sound, ${moment(found.normal.at_s)}${found.instead ? ", for the one before made room for others" : ""}:`,
+      `Normal sound of ${ownerOf(alarm)}`, () => ask(first, true)),
     found && !found.normal && el("p", { class: "soft" }, "No normal sound of it is kept yet, to compare it with."));
 }
 
-async function ask(clip) {
-  normals.set(clip, { normal: normals.get(clip)?.normal || null, at_ms: performance.now(), asked: true });
+// Normal sounds come and go while a page is open: with `instead`, the one shown turned out to be gone.
+async function ask(clip, instead = false) {
+  normals.set(clip, { ...normals.get(clip), at_ms: performance.now() });
   try {
     const { nearest } = await get(`/api/clips/${clip}/nearest`);
-    normals.set(clip, { normal: nearest, at_ms: performance.now() });
+    normals.set(clip, { normal: nearest, instead, at_ms: performance.now() });
+    if (instead) say(nearest ? "That sound made room for others: another normal sound is in its place" : "That sound made room for others");
     redraw();
   } catch { /* the clip is gone, or the connection, which the top of the page tells */ }
 }

@@ -1,6 +1,6 @@
 // Kept sound of a machine: listen, have the next window kept, pin, label, delete.
 import { extend } from "./page.js";
-import { bytes, el, get, hold, moment, number, post, say, show, tag } from "./dom.js";
+import { bytes, el, get, hold, moment, number, player, post, say, show, tag } from "./dom.js";
 
 const REASONS = { alarm: "alarm", request: "asked for", uncertain: "near the threshold", novel: "unlike the others", random: "at random" };
 const FEW = 6;
@@ -42,6 +42,8 @@ class Panel {
 
   wrong(error) { this.note.textContent = error.message; this.note.setAttribute("data-wrong", ""); }
 
+  gone() { this.note.textContent = "That sound made room for others."; }
+
   async refresh() {
     try {
       const { clips, kept, requests: asked } = await get(`/api/clips?machine=${encodeURIComponent(this.machine)}`);
@@ -69,7 +71,7 @@ class Panel {
     const normal = this.normals.get(clip.id);
     if (!normal) return el("p", { class: "soft", key: "none" }, "No normal sound of it is kept yet, to compare it with.");
     return el("div", { key: normal.id }, el("p", { class: "soft" }, `Its most alike normal sound, ${moment(normal.at_s)}:`),
-      el("audio", { controls: true, preload: "none", src: `/api/clips/${normal.id}/audio`, "aria-label": `Normal sound of ${this.machine}, ${moment(normal.at_s)}` }));
+      player(normal.id, `Normal sound of ${this.machine}, ${moment(normal.at_s)}`, () => { this.gone(); this.compare(clip); }));
   }
 
   line(clip) {
@@ -80,7 +82,7 @@ class Panel {
       el("p", {}, el("strong", {}, when), " ", tag(clip.state), " ", clip.pinned && tag("quiet", "pinned"), " ", clip.label && tag("quiet", clip.label)),
       el("p", { class: "soft" }, [`kept: ${REASONS[clip.reason] || clip.reason}`, clip.score !== null && `score ${number(clip.score)} of ${number(clip.threshold)}`,
         ["masked", "trimmed"].includes(clip.speech) && `speech ${clip.speech}`, bytes(clip.size_bytes)].filter(Boolean).join(" · ")),
-      clip.audio ? el("audio", { controls: true, preload: "none", src: `/api/clips/${clip.id}/audio`, "aria-label": `Sound of ${this.machine}, ${when}` }) : el("p", { class: "soft" }, "No sound is kept at this site, only its spectrogram."),
+      clip.audio ? player(clip.id, `Sound of ${this.machine}, ${when}`, () => { this.gone(); this.refresh(); }) : el("p", { class: "soft" }, "No sound is kept at this site, only its spectrogram."),
       this.beside(clip),
       el("div", { class: "row", key: "acts" },
         el("input", { value: clip.label || "", maxlength: 128, placeholder: "what it was", "aria-label": `What the clip of ${when} was` }),

@@ -1,5 +1,5 @@
 // Small helpers: elements without markup in strings, so that nothing heard or named can become code.
-const HANDLERS = ["onclick", "onchange", "onclose"];
+const HANDLERS = ["onclick", "onchange", "onclose", "onerror"];
 const OWN_CONTENT = /^(AUDIO|CANVAS|SELECT|INPUT)$/; // what a person or a script does in them is theirs
 
 export function el(name, attributes = {}, ...children) {
@@ -85,6 +85,13 @@ export function table(caption, titles, rows) {
       el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, titles.map((_, at) => el("th", { scope: "col", role: "columnheader", class: number(at) }, title(at))))),
       el("tbody", { role: "rowgroup" }, rows.map(({ key, cells }) => el("tr", { role: "row", key },
         cells.map((cell, at) => el("td", { role: "cell", class: number(at), "data-title": title(at) }, cell)))))));
+}
+
+// Plays a clip. An audio element does not tell why it is silent: `gone` is called where the clip is not kept any more.
+export function player(clip, name, gone) {
+  const src = `/api/clips/${clip}/audio`;
+  const ask = async () => { if ((await fetch(src, { method: "HEAD" }).catch(() => null))?.status === 404) gone(); };
+  return el("audio", { controls: true, preload: "none", src, "aria-label": name, onerror: ask });
 }
 
 async function ask(path, wait_ms, options = {}) {
