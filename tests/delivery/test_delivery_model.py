@@ -189,6 +189,9 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.disk.failing is None)
     @rule()
     def restart(self) -> None:
+        """What a file that is full of what is worth as much does not take is told in the log, and goes."""
+        self._return_to_disk()
+        self.lost_with_memory |= {row.message.event_id for row in _all_rows(self.outbox._memory)}
         self._count_dropped()
         self.outbox.close()
         self._open()
