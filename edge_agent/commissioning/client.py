@@ -9,7 +9,7 @@ from typing import Self
 
 from edge_agent.commissioning.address import connected
 from edge_agent.commissioning.errors import ListenError
-from edge_agent.commissioning.items import Item
+from edge_agent.commissioning.items import InAlarm, Item
 from edge_agent.commissioning.wire import Request, Welcome, read
 
 _CONNECT_WITHIN_S = 5.0
@@ -76,7 +76,7 @@ class AgentChannel:
         """What the channel gives, until the agent or the source ends.
 
         Raises:
-            ListenError: The agent goes away without a word, or sends nonsense.
+            ListenError: The agent goes away without a word, or sends nonsense; or the machine went into alarm.
         """
         while True:
             try:
@@ -87,6 +87,8 @@ class AgentChannel:
                 raise ListenError(f"the running agent went away ({error}); start again") from error
             if item is None:
                 raise ListenError("the running agent went away; start again")
+            if isinstance(item, InAlarm):
+                raise ListenError(f"{item}; nothing was kept, begin again when it runs well")
             if isinstance(item, Welcome):
                 raise ListenError("the running agent greets twice; is it another version?")
             yield item

@@ -66,4 +66,15 @@ class Ended:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class InAlarm:
+    """The machine, or its input, went into alarm: nothing that was heard may be learnt."""
+
+    machine: str
+
+    def __str__(self) -> str:
+        """Why not, for a person."""
+        return f"{self.machine} is in alarm: what it sounds like now must not become its normal"
+
+
 Item = Level | SourceStatus | HeardWindow | TakenOver | Ended

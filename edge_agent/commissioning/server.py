@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from edge_agent.commissioning.address import connected, reachable
 from edge_agent.commissioning.errors import ListenError
-from edge_agent.commissioning.items import Ended, Item, SourceStatus
+from edge_agent.commissioning.items import Ended, InAlarm, Item, SourceStatus
 from edge_agent.commissioning.tap import Taps
 from edge_agent.commissioning.wire import MAX_REQUEST_BYTES, Request, Welcome, to_bytes
 
@@ -38,6 +38,7 @@ class TapServer:
         taps: Where listeners are joined to channels.
         channel_of: The source and channel of a machine; raises `ListenError` where none hears it.
         status_of: How a source does.
+        in_alarm: Whether a machine is in alarm: then nobody learns from it.
         bundle_sha256: The bundle in use.
         window_s: Length of a window, seconds.
     """
@@ -49,6 +50,7 @@ class TapServer:
         *,
         channel_of: Callable[[str], tuple[str, int]],
         status_of: Callable[[str], SourceStatus],
+        in_alarm: Callable[[str], bool],
         bundle_sha256: str,
         window_s: float,
     ) -> None:
@@ -56,6 +58,7 @@ class TapServer:
         self.taps = taps
         self._channel_of = channel_of
         self._status_of = status_of
+        self._in_alarm = in_alarm
         self._bundle_sha256 = bundle_sha256
         self._window_s = window_s
         self._places = threading.BoundedSemaphore(MAX_LISTENERS)
@@ -140,6 +143,9 @@ class TapServer:
         except ListenError as error:
             _refuse(connection, str(error))
             return
+        if self._in_alarm(request.machine):
+            _refuse(connection, str(InAlarm(request.machine)))
+            return
         connection.settimeout(_SEND_WITHIN_S)
         tap = self.taps.open(source_id, channel)
         try:
@@ -150,6 +156,9 @@ class TapServer:
             while not isinstance(item, Ended):
                 connection.sendall(to_bytes(self._status_of(source_id) if item is None else item))
                 item = tap.take(_WAIT_S)
+                if self._in_alarm(request.machine):
+                    connection.sendall(to_bytes(InAlarm(request.machine)))
+                    return
                 if item is None and _left(connection):
                     return
             connection.sendall(to_bytes(item))

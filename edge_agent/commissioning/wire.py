@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge_agent.commissioning.errors import ListenError
-from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus, TakenOver
+from edge_agent.commissioning.items import Ended, HeardWindow, InAlarm, Item, Level, SourceStatus, TakenOver
 from edge_agent.detection.errors import DetectionError
 from edge_agent.detection.features import WindowFeatures
 from edge_agent.inference.arrays import read_npz
@@ -70,6 +70,11 @@ class _EndedText(_Strict):
     reason: Annotated[str, Field(max_length=4096)]
 
 
+class _InAlarmText(_Strict):
+    kind: Literal["in_alarm"] = "in_alarm"
+    machine: Annotated[str, Field(pattern=ID_PATTERN)]
+
+
 class _LevelReadingText(_Strict):
     rms_dbfs: float | None
     peak_dbfs: float | None
@@ -89,13 +94,14 @@ class _WindowText(_Strict):
     level: _LevelReadingText | None
 
 
-_TEXT: TypeAdapter[Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText] = TypeAdapter(
-    Annotated[Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText, Field(discriminator="kind")],
+_Text = Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText | _InAlarmText
+_TEXT: TypeAdapter[_Text] = TypeAdapter(
+    Annotated[_Text, Field(discriminator="kind")],
     config=ConfigDict(defer_build=True),
 )
 
 
-def to_bytes(item: Item | Welcome) -> bytes:
+def to_bytes(item: Item | InAlarm | Welcome) -> bytes:
     """An item as it goes over the socket."""
     if isinstance(item, HeardWindow):
         content = _window_bytes(item)
@@ -104,7 +110,7 @@ def to_bytes(item: Item | Welcome) -> bytes:
     return _HEADER.pack(_JSON, len(content)) + content
 
 
-def read(stream: BinaryIO) -> Item | Welcome | None:
+def read(stream: BinaryIO) -> Item | InAlarm | Welcome | None:
     """The next item; None where the other side went away between two.
 
     Raises:
@@ -130,7 +136,7 @@ def read(stream: BinaryIO) -> Item | Welcome | None:
         raise ListenError(f"a message of the agent cannot be read ({error}); is it another version?") from error
 
 
-def _text_of(item: Item | Welcome) -> _Strict:
+def _text_of(item: Item | InAlarm | Welcome) -> _Strict:
     if isinstance(item, Welcome):
         return item
     if isinstance(item, Level):
@@ -141,10 +147,12 @@ def _text_of(item: Item | Welcome) -> _Strict:
         return _TakenOverText(machines=item.machines)
     if isinstance(item, Ended):
         return _EndedText(reason=item.reason)
+    if isinstance(item, InAlarm):
+        return _InAlarmText(machine=item.machine)
     raise AssertionError(f"{type(item).__name__} does not travel as text")
 
 
-def _item(content: bytes) -> Item | Welcome:
+def _item(content: bytes) -> Item | InAlarm | Welcome:
     text = _TEXT.validate_json(content)
     if isinstance(text, Welcome):
         return text
@@ -154,6 +162,8 @@ def _item(content: bytes) -> Item | Welcome:
         return SourceStatus(text.state, text.detail)
     if isinstance(text, _TakenOverText):
         return TakenOver(text.machines)
+    if isinstance(text, _InAlarmText):
+        return InAlarm(text.machine)
     return Ended(text.reason)
 
 

@@ -196,6 +196,7 @@ class Parts:
             self.taps,
             channel_of=self._channel_of,
             status_of=self._status_of,
+            in_alarm=self.alarms.learning_frozen,
             bundle_sha256=reference.sha256,
             window_s=settings.window.window_s,
         )

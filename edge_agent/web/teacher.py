@@ -7,7 +7,7 @@ from edge_agent.agent.clips.normals import withheld_by
 from edge_agent.agent.profiles import ProfileStore
 from edge_agent.agent.wiring import alarm_budget
 from edge_agent.commissioning.direct import channel_of
-from edge_agent.commissioning.items import SourceStatus
+from edge_agent.commissioning.items import InAlarm, SourceStatus
 from edge_agent.commissioning.lesson import Lesson
 from edge_agent.commissioning.tap import Tap, Taps
 from edge_agent.commissioning.withhold import Withhold
@@ -76,7 +76,7 @@ class AgentTeacher:
     def frozen(self, machine: str) -> str | None:
         """Why nothing may be learnt now."""
         if self.learning_frozen(machine):
-            return f"{machine} is in alarm: what it sounds like now must not become its normal"
+            return str(InAlarm(machine))
         return None
 
     def status(self, ear: Ear) -> SourceStatus | None:

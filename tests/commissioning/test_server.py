@@ -32,11 +32,13 @@ class Rig:
         self.path = socket_path(state)
         self.taps = Taps()
         self.status = SourceStatus("up", "")
+        self.in_alarm: set[str] = set()
         self.server = TapServer(
             self.path,
             self.taps,
             channel_of=self._channel_of,
             status_of=lambda source: self.status,
+            in_alarm=lambda machine: machine in self.in_alarm,
             bundle_sha256=BUNDLE,
             window_s=10.0,
         )
@@ -83,6 +85,20 @@ def test_the_source_s_state_comes_again_and_again(rig: Rig) -> None:
         assert next(items) == SourceStatus("up", "")
         rig.status = SourceStatus("down", "unplugged")
         assert next(items) == SourceStatus("down", "unplugged")
+
+
+def test_nobody_learns_from_a_machine_in_alarm(rig: Rig) -> None:
+    with rig.listen() as channel:
+        items = channel.items()
+        next(items)
+        rig.sound(0.1)
+        assert isinstance(next(items), Level)
+        rig.in_alarm.add("pump")
+        rig.sound(0.1)
+        with pytest.raises(ListenError, match=r"pump is in alarm: .* nothing was kept"):
+            list(items)
+    with pytest.raises(ListenError, match="refuses: pump is in alarm"):
+        rig.listen()
 
 
 def test_only_this_user_reaches_the_socket(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.commissioning.errors import ListenError
-from edge_agent.commissioning.items import Ended, HeardWindow, Item, Level, SourceStatus, TakenOver
+from edge_agent.commissioning.items import Ended, HeardWindow, InAlarm, Item, Level, SourceStatus, TakenOver
 from edge_agent.commissioning.wire import MAX_JSON_BYTES, Welcome, read, to_bytes
 from tests.detection import simulated, sounds
 
@@ -24,11 +24,11 @@ def window(rejected: str | None = None) -> HeardWindow:
     "item",
     [
         Level(-30.5, -20.0, 3), Level(None, None, 0), SourceStatus("down", "ünplugged"), TakenOver(("a", "b")),
-        Ended("bye"), Welcome(source="s", bundle_sha256="0", window_s=10.0), Welcome(refused="no"),
+        Ended("bye"), Welcome(source="s", bundle_sha256="0", window_s=10.0), Welcome(refused="no"), InAlarm("pump_1"),
     ],
     ids=repr,
 )  # fmt: skip
-def test_text_comes_back(item: Item | Welcome) -> None:
+def test_text_comes_back(item: Item | InAlarm | Welcome) -> None:
     assert read(io.BytesIO(to_bytes(item))) == item
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from edge_agent.commands import commission_live
 from edge_agent.commissioning.address import socket_path
+from tests.end_to_end.conftest import PUMP, MakeSite, Plant, source
 from tests.support.agent import ROOT, Agent, Shell, machine_sound, running, tree, write_config
 from tests.support.broker import free_port, wait_until
 from tests.support.pulse import PulseServer, missing_parts
@@ -96,6 +97,17 @@ def test_a_running_agent_goes_on_listening_and_takes_the_profile_up(
         assert agent.stop() == 0
     assert "Traceback" not in (config.parent / "agent.log").read_text()
     assert not socket_path(state).exists()
+
+
+def test_nothing_is_learnt_of_a_machine_that_goes_into_alarm(shell: Shell, plant: Plant, make_site: MakeSite) -> None:
+    site = make_site(PUMP + source("film", "pump_1", plant.film, 20.0, loop=True), None)
+    before = tree(site.state / "profiles")
+    with running(site.config, site.http_port, site.log) as agent:
+        agent.wait_ready()
+        done = shell("commission", "--machine", "pump_1", "--config", site.config, "--minutes", "600")
+        assert done.status == 1 and "pump_1 is in alarm" in done.err
+        assert agent.stop() == 0
+    assert tree(site.state / "profiles") == before
 
 
 def _value(agent: Agent, prefix: str) -> float:
