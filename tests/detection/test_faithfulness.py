@@ -23,6 +23,8 @@ from edge_agent.simulate import MachineSimulator, MachineType, random_spec
 from tests.detection.conftest import BUNDLE
 from tests.support.agent import BUNDLE as SHIPPED
 
+pytestmark = pytest.mark.xdist_group("faithfulness")  # what is learnt is learnt once
+
 OCTAVES = ThirdOctaves()
 WINDOW = 160_000
 STEP = 10**0.1 * 1.001  # a third octave
