@@ -17,3 +17,8 @@ def _log_as_before() -> Iterator[None]:
         if handler not in handlers:
             root.removeHandler(handler)
     root.setLevel(level)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A long text names no test: its name is in the environment of every process that the test starts."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 100 else None
