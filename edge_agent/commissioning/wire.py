@@ -94,6 +94,9 @@ class _WindowText(_Strict):
     level: _LevelReadingText | None
 
 
+Message = Item | InAlarm | Welcome
+"""What goes over the socket, from the agent to the command."""
+
 _Text = Welcome | _LevelText | _SourceText | _TakenOverText | _EndedText | _InAlarmText
 _TEXT: TypeAdapter[_Text] = TypeAdapter(
     Annotated[_Text, Field(discriminator="kind")],
@@ -101,7 +104,7 @@ _TEXT: TypeAdapter[_Text] = TypeAdapter(
 )
 
 
-def to_bytes(item: Item | InAlarm | Welcome) -> bytes:
+def to_bytes(item: Message) -> bytes:
     """An item as it goes over the socket."""
     if isinstance(item, HeardWindow):
         content = _window_bytes(item)
@@ -110,7 +113,7 @@ def to_bytes(item: Item | InAlarm | Welcome) -> bytes:
     return _HEADER.pack(_JSON, len(content)) + content
 
 
-def read(stream: BinaryIO) -> Item | InAlarm | Welcome | None:
+def read(stream: BinaryIO) -> Message | None:
     """The next item; None where the other side went away between two.
 
     Raises:
@@ -136,7 +139,7 @@ def read(stream: BinaryIO) -> Item | InAlarm | Welcome | None:
         raise ListenError(f"a message of the agent cannot be read ({error}); is it another version?") from error
 
 
-def _text_of(item: Item | InAlarm | Welcome) -> _Strict:
+def _text_of(item: Message) -> _Strict:
     if isinstance(item, Welcome):
         return item
     if isinstance(item, Level):
@@ -152,7 +155,7 @@ def _text_of(item: Item | InAlarm | Welcome) -> _Strict:
     raise AssertionError(f"{type(item).__name__} does not travel as text")
 
 
-def _item(content: bytes) -> Item | InAlarm | Welcome:
+def _item(content: bytes) -> Message:
     text = _TEXT.validate_json(content)
     if isinstance(text, Welcome):
         return text

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.commissioning.errors import ListenError
-from edge_agent.commissioning.items import Ended, HeardWindow, InAlarm, Item, Level, SourceStatus, TakenOver
-from edge_agent.commissioning.wire import MAX_JSON_BYTES, Welcome, read, to_bytes
+from edge_agent.commissioning.items import Ended, HeardWindow, InAlarm, Level, SourceStatus, TakenOver
+from edge_agent.commissioning.wire import MAX_JSON_BYTES, Message, Welcome, read, to_bytes
 from tests.detection import simulated, sounds
 
 RECORDING = simulated.heard(np.sin(np.arange(160_000) / 9).astype(np.float32) / 2, "x")
@@ -28,7 +28,7 @@ def window(rejected: str | None = None) -> HeardWindow:
     ],
     ids=repr,
 )  # fmt: skip
-def test_text_comes_back(item: Item | InAlarm | Welcome) -> None:
+def test_text_comes_back(item: Message) -> None:
     assert read(io.BytesIO(to_bytes(item))) == item
 
 

@@ -191,16 +191,14 @@ class DeliveryMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         """What a file that is full of what is worth as much does not take is told in the log, and goes."""
         self._return_to_disk()
-        self.lost_with_memory |= {row.message.event_id for row in _all_rows(self.outbox._memory)}
-        self._count_dropped()
+        self._end()
         self.outbox.close()
         self._open()
 
     @rule()
     def kill(self) -> None:
         """The next life finds the files as they are."""
-        self._count_dropped()
-        self.lost_with_memory |= {row.message.event_id for row in _all_rows(self.outbox._memory)}
+        self._end()
         left = self.path
         self.generation += 1
         (self.root / str(self.generation)).mkdir()
@@ -214,8 +212,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _return_to_disk(self) -> None:
         assert self.outbox.retry() or self.outbox.stats().errors[Failure.FULL]
 
-    def _count_dropped(self) -> None:
+    def _end(self) -> None:
+        """A life is over: its books are, and what is in memory goes with it."""
         self.dropped_before += sum(self.outbox.stats().dropped.values())
+        self.lost_with_memory |= {row.message.event_id for row in _all_rows(self.outbox._memory)}
 
     @invariant()
     def every_event_is_accounted_for(self) -> None:

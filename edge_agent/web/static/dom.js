@@ -90,8 +90,8 @@ export function table(caption, titles, rows) {
 // Plays a clip. An audio element does not tell why it is silent: `gone` is called where the clip is not kept any more.
 export function player(clip, name, gone) {
   const src = `/api/clips/${clip}/audio`;
-  const ask = async () => { if ((await fetch(src, { method: "HEAD" }).catch(() => null))?.status === 404) gone(); };
-  return el("audio", { controls: true, preload: "none", src, "aria-label": name, onerror: ask });
+  const failed = async () => { if ((await fetch(src, { method: "HEAD" }).catch(() => null))?.status === 404) gone(); };
+  return el("audio", { controls: true, preload: "none", src, "aria-label": name, onerror: failed });
 }
 
 async function ask(path, wait_ms, options = {}) {
