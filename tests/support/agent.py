@@ -146,6 +146,15 @@ class Agent:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as response:
             return bytes(response.read())
 
+    def windows(self, machine: str) -> list[dict[str, Any]]:
+        """The machine's last windows, the newest first, as the page is told of them."""
+        return list(json.loads(self.get(f"/api/machines/{machine}")[1])["windows"])
+
+    def newest_window(self, machine: str) -> object:
+        """The number of its newest window; None before the first."""
+        windows = self.windows(machine)
+        return windows[0]["index"] if windows else None
+
     def wait_ready(self, timeout_s: float = 30.0) -> None:
         """Until a source is heard."""
         wait_until(lambda: self._alive() and self.get("/readyz")[0] == 200, timeout_s, "the agent's /readyz")
