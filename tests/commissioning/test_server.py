@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_nobody_learns_from_a_machine_in_alarm(rig: Rig) -> None:
         rig.in_alarm.add("pump")
         rig.sound(0.1)
         with pytest.raises(ListenError, match=r"pump is in alarm: .* nothing was kept"):
-            list(items)
+            list(islice(items, 4))  # without it the source's state would come for ever
     with pytest.raises(ListenError, match="refuses: pump is in alarm"):
         rig.listen()
 
